@@ -1,0 +1,47 @@
+"""What a case says of its data -> arrays, float32, drawn once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.case import Drawn, Floats, Product
+
+
+def draw(data: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
+    """Every array of a case by name, rounded to float32: what a framework is given is what the reference computes on."""
+    return {name: _array(value, data).astype(np.float32) for name, value in data.items()}
+
+
+def _array(value: Any, data: Mapping[str, Any]) -> Floats:
+    if isinstance(value, Drawn):
+        return _drawn(value)
+    if isinstance(value, Product):
+        factor: Floats = _array(data[value.dot], data) @ value.weights + value.shift
+        return factor
+    literal: Floats = value
+    return literal
+
+
+def _drawn(value: Drawn) -> Floats:
+    stream = np.random.RandomState(value.random_state)  # frozen for ever, unlike default_rng
+    method = stream.random_sample if value.normal is None else stream.standard_normal
+    shape = value.uniform if value.normal is None else value.normal
+    method(value.skip)
+    drawn: Floats = np.asarray(method(shape)) * value.scale + value.shift
+    return drawn
+
+
+def shape_of(value: Any, data: Mapping[str, Any]) -> tuple[int, ...]:
+    """The shape that a data entry will have, without drawing it; () where it cannot be told."""
+    if isinstance(value, Drawn):
+        return tuple(value.normal or value.uniform or ())
+    if isinstance(value, Product):
+        other = data.get(value.dot)
+        if other is None or isinstance(other, Product) or value.weights.ndim != 2:
+            return ()
+        return (*shape_of(other, data)[:-1], value.weights.shape[1])
+    return tuple(value.shape)

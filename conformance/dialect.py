@@ -1,0 +1,58 @@
+"""Conventions as values: a dialect gives every knob a value, and the reference follows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, get_args, get_type_hints
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """The conventions that an implementation follows; the defaults are the standard, in which cases are written.
+
+    variance: which variance the moving variance is fed with, ÷n (population) or ÷(n-1) (sample).
+    variance_algorithm: mean((x-mean)²) in two passes, or mean(x²)-mean² in one, which loses digits to a large mean.
+    startup: how the first updates differ: not at all, divided by 1-momentum^t (zero_debias), a cumulative average
+        in which momentum has no part, or the first batch copied.
+    frozen_training_call: what a frozen layer does in a training pass: it infers, it normalises with the batch's
+        statistics and leaves its own alone, or it trains on as if nothing had been said (trains).
+    freeze_takes_effect: whether the model's own training loop sees a changed flag at once or when compiled again.
+    baked_training: whether a training flag given when the model was built stands against the one of a call.
+    bare_call: what a call without a training flag does; as_last_set is the mode that the last call left behind,
+        training at first.
+    one_value_per_channel: whether a training batch with a single value per channel has variance 0 or is an error.
+    missing_statistics: whether restoring from a checkpoint that lacks a quantity is an error or keeps what is there.
+    adam_epsilon: whether Adam adds epsilon to the corrected root of the second moment, as the paper's algorithm
+        has it, or to the uncorrected one.
+    """
+
+    variance: Literal["population", "sample"] = "population"
+    variance_algorithm: Literal["two_pass", "one_pass"] = "two_pass"
+    startup: Literal["none", "zero_debias", "cumulative", "first_batch"] = "none"
+    frozen_training_call: Literal["infers", "batch_statistics", "trains"] = "infers"
+    freeze_takes_effect: Literal["at_once", "at_compile"] = "at_once"
+    baked_training: Literal["kept", "overridden"] = "kept"
+    bare_call: Literal["infers", "trains", "as_last_set", "refuses"] = "infers"
+    one_value_per_channel: Literal["computes", "refuses"] = "computes"
+    missing_statistics: Literal["refused", "kept"] = "refused"
+    adam_epsilon: Literal["corrected", "uncorrected"] = "corrected"
+
+    def under(self, changes: Mapping[str, str]) -> Dialect:
+        """This dialect with some knobs changed; a ValueError names the first knob or value that does not exist."""
+        for name, value in changes.items():
+            if name not in KNOBS:
+                raise ValueError(f"there is no knob {name!r}; the knobs are {', '.join(KNOBS)}")
+            if value not in KNOBS[name]:
+                raise ValueError(f"knob {name!r} cannot be {value!r}; its values are {', '.join(KNOBS[name])}")
+        return replace(self, **dict[str, Any](changes))
+
+    def differences(self, other: Dialect) -> dict[str, str]:
+        """The knobs in which this dialect departs from another, with this one's values."""
+        return {name: getattr(self, name) for name in KNOBS if getattr(self, name) != getattr(other, name)}
+
+
+KNOBS: dict[str, tuple[str, ...]] = {
+    field.name: get_args(get_type_hints(Dialect)[field.name]) for field in fields(Dialect)
+}
+STANDARD = Dialect()

@@ -1,0 +1,130 @@
+"""The formulas of batch normalisation, each with its conditioning.
+
+Arrays have a leading axis of copies and channels last: x is (R, N, …, C), statistics are (R, C). What R is for says
+`rounding.py`; nothing here depends on it. A function named `…_scale` gives, for the quantity of the same name, the
+operation on magnitudes: honest floating-point arithmetic stays within a small multiple of eps times that scale.
+
+Sources: Ioffe and Szegedy 2015 (arXiv:1502.03167), algorithm 1 (normalisation), section 3 (gradients), algorithm 2
+(inference); the scales are the first-order error bounds of these expressions (Higham, Accuracy and Stability of
+Numerical Algorithms, chapters 1 and 3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from conformance.case import Floats
+
+
+def wide(statistic: Floats, x: Floats) -> Floats:
+    """A statistic (R, C) in the shape that broadcasts against x (R, N, …, C)."""
+    return statistic.reshape(statistic.shape[0], *(1,) * (x.ndim - 2), statistic.shape[1])
+
+
+def average(values: Floats, weights: Floats | None = None) -> Floats:
+    """The mean over all axes but copies and channels, (R, C); with weights (N, …) that sum to 1, their weighted sum."""
+    axes = tuple(range(1, values.ndim - 1))
+    if weights is None:
+        mean: Floats = values.mean(axes)
+        return mean
+    weighted: Floats = (values * weights[None, ..., None]).sum(axes)
+    return weighted
+
+
+def total(values: Floats) -> Floats:
+    """The sum over all axes but copies and channels, (R, C)."""
+    summed: Floats = values.sum(tuple(range(1, values.ndim - 1)))
+    return summed
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Mean and population variance of a batch, (R, C), with their scales and the number of values per channel."""
+
+    mean: Floats
+    variance: Floats
+    mean_scale: Floats
+    variance_scale: Floats
+    count: float
+
+
+def statistics(x: Floats, mask: Floats | None, one_pass: bool) -> Statistics:
+    """Mean and population variance of x (R, N, …, C) over the positions (N, …) where the mask is not 0.
+
+    A one-pass variance mean(x²) - mean² loses what a large mean cancels, which its scale allows for.
+    """
+    count = x.size / x.shape[0] / x.shape[-1] if mask is None else float(mask.sum())
+    weights = None if mask is None else mask / mask.sum()
+    mean = average(x, weights)
+    away = x - wide(mean, x)
+    magnitude = np.abs(x) + np.abs(wide(mean, x))
+    scale = magnitude**2 if one_pass else 2 * magnitude * np.abs(away)
+    return Statistics(mean, average(away**2, weights), average(np.abs(x), weights), average(scale, weights), count)
+
+
+def stored_variance(statistics: Statistics, sample: bool) -> tuple[Floats, Floats]:
+    """The variance that feeds the moving one, and its scale: ÷n, or ÷(n-1) for a sample."""
+    count = statistics.count
+    bessel = count / (count - 1) if sample and count > 1 else np.inf if sample else 1.0
+    return statistics.variance * bessel, statistics.variance_scale * bessel
+
+
+def moving(old: Floats, new: Floats, momentum: float) -> Floats:
+    """The moving statistic after an update: momentum is the fraction of the old one that is kept."""
+    return momentum * old + (1 - momentum) * new
+
+
+def normalise(x: Floats, mean: Floats, variance: Floats, gamma: Floats, beta: Floats, epsilon: float) -> Floats:
+    """gamma (x - mean) / sqrt(variance + epsilon) + beta."""
+    root = np.sqrt(wide(variance, x) + epsilon)
+    return wide(gamma, x) * (x - wide(mean, x)) / root + wide(beta, x)
+
+
+def normalise_scale(x: Floats, mean: Floats, variance: Floats, gamma: Floats, beta: Floats, epsilon: float) -> Floats:
+    """|gamma| (|x| + |mean|) / sqrt(variance + epsilon) + |beta|."""
+    root = np.sqrt(wide(variance, x) + epsilon)
+    return np.abs(wide(gamma, x)) * (np.abs(x) + np.abs(wide(mean, x))) / root + np.abs(wide(beta, x))
+
+
+def normalise_scale_of_variance(
+    x: Floats, mean: Floats, variance: Floats, variance_scale: Floats, gamma: Floats, epsilon: float
+) -> Floats:
+    """What the error of a one-pass variance adds to the output's: |dy/dvariance| times the variance's scale."""
+    cubed = (wide(variance, x) + epsilon) ** 1.5
+    return np.abs(wide(gamma, x) * (x - wide(mean, x))) / (2 * cubed) * wide(variance_scale, x)
+
+
+@dataclass(frozen=True, slots=True)
+class Gradients:
+    """Gradients of sum(upstream * output): input (R, N, …, C), gamma and beta (R, C), or the scales of the three."""
+
+    input: Floats
+    gamma: Floats
+    beta: Floats
+
+
+def gradients(
+    x: Floats, upstream: Floats, mean: Floats, variance: Floats, gamma: Floats, epsilon: float, training: bool
+) -> Gradients:
+    """Through the batch's own statistics in training, through fixed ones otherwise."""
+    root = np.sqrt(wide(variance, x) + epsilon)
+    normal = (x - wide(mean, x)) / root
+    through = upstream
+    if training:
+        through = upstream - wide(average(upstream), x) - normal * wide(average(upstream * normal), x)
+    return Gradients(wide(gamma, x) / root * through, total(upstream * normal), total(upstream))
+
+
+def gradients_scale(
+    x: Floats, upstream: Floats, mean: Floats, variance: Floats, gamma: Floats, epsilon: float, training: bool
+) -> Gradients:
+    """The same operations on magnitudes."""
+    root = np.sqrt(wide(variance, x) + epsilon)
+    normal = (np.abs(x) + np.abs(wide(mean, x))) / root
+    size = np.abs(upstream)
+    through = size
+    if training:
+        through = size + wide(average(size), x) + normal * wide(average(size * normal), x)
+    return Gradients(np.abs(wide(gamma, x)) / root * through, total(size * normal), total(size))

@@ -1,0 +1,239 @@
+"""Runs one adapter on the cases that come in. Lives in the framework's own process and interpreter.
+
+Usage:    python -I -B host.py ADAPTER [FOLDER ...]     (FOLDERs go in front of the import path)
+May use:  Python 3.6 or newer and NumPy. Nothing else of ours is here, and no expected value ever comes here.
+
+out, 1st line:  {"ready": describe(), "python": ..., "versions": {...}}, or {"failed": [type, message]}
+in, 1st line:   {"mode": ..., "device": ..., "workdir": ...}
+in, then:       {"id": ..., "layer" or "network": ..., "data": {NAME: ARRAY}, "steps": [{"verb": ...}, ...]}
+out, then:      {"id": ..., "steps": [STEP, ...], "seconds": ...}, one flushed line for each line that came in
+STEP:           {"quantities": {NAME: ARRAY}} and, where it happened, "raised": [type, message]
+                or "unsupported": reason, which ends the case
+ARRAY:          [dtype, shape, base64 of the little-endian bytes in C order]; null for None;
+                a text that says what came instead for anything that is no numeric array
+
+The adapter's standard streams are logs: what it prints on either goes to our stderr, its stdin is empty.
+"""
+
+import base64
+import faulthandler
+import importlib.util
+import inspect
+import json
+import os
+import platform
+import sys
+import time
+
+import numpy as np
+
+LONGEST_TEXT = 2000
+DTYPE_NAMES = {np.dtype(name): name for name in ("float16", "float32", "float64", "int32", "int64", "bool")}
+SCALARS = ("training", "of", "recompile", "loss", "optimizer", "epochs", "batch_size", "into", "omit")
+
+
+def take_streams():
+    """Keep stdin and stdout for the protocol; whatever the framework prints goes to stderr."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    return requests, answers
+
+
+def decode(array):
+    """[dtype, shape, base64] -> ndarray that nobody else holds."""
+    dtype, shape, text = array
+    return np.frombuffer(bytearray(base64.b64decode(text)), dtype).reshape(shape)
+
+
+def encode(value):
+    """An ndarray -> [dtype, shape, base64]; None -> None; anything else -> a text that says what it is."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        dtype = value.dtype
+        name = DTYPE_NAMES.get(dtype) or dtype.name
+        if dtype.kind in "fiub" and dtype.isnative:
+            return [name, value.shape, base64.b64encode(value.tobytes()).decode("ascii")]
+        return "an array of %s" % name
+    return None if value is None else shorten("%s %r" % (type(value).__name__, value))
+
+
+def shorten(text):
+    """Text of bounded length: messages of frameworks can be megabytes."""
+    return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + " ... (%d characters)" % len(text)
+
+
+def told(error):
+    """[type, message] of an exception."""
+    return [type(error).__name__, shorten(str(error))]
+
+
+class Unknown(Exception):
+    """A verb or an argument that this adapter does not have."""
+
+
+def with_arrays(spec):
+    """A layer's or network's settings, with the variables that the case gives it as arrays."""
+    if isinstance(spec, list):
+        return [with_arrays(entry) for entry in spec]
+    return dict(spec, variables={name: decode(array) for name, array in spec["variables"].items()})
+
+
+def fresh(spec):
+    """The same settings as a program would start with that is about to restore: nothing given, all at its start."""
+    if isinstance(spec, list):
+        return [fresh(entry) for entry in spec]
+    return dict(spec, variables={})
+
+
+class Session:
+    """One case in progress: the layer that the adapter made, and what is needed to make another."""
+
+    def __init__(self, adapter, mode, case, folder):
+        kind = "network" if "network" in case else "layer"
+        make = getattr(adapter, kind.capitalize(), None)
+        if make is None:
+            raise Unknown("the adapter has no %s" % kind)
+        self.make = lambda spec: make(spec, mode, folder)
+        self.spec, self.folder = with_arrays(case[kind]), folder
+        self.data = {name: decode(array) for name, array in case["data"].items()}
+        self.layer = self.make(self.spec)
+
+    def perform(self, step):
+        """Do one step; returns the quantities that it computes, without the state."""
+        verb = step["verb"]
+        if verb in ("train", "predict") and "mask" not in step:
+            return {"output": self.method(verb)(self.data[step["data"]].copy())}
+        if verb == "set":
+            self.call("set", {name: decode(array) for name, array in step["values"].items()})
+            return {}
+        if verb in ("save", "restore"):
+            self.checkpoint(step)
+            return {}
+        arrays = [self.data[step["data"]].copy()] if "data" in step else []
+        named = {name: self.data[step[name]].copy() for name in ("mask", "targets", "upstream") if name in step}
+        named.update((name, step[name]) for name in SCALARS if name in step)
+        result = self.call(verb, *arrays, **named)
+        return {"output": result} if verb in ("train", "predict", "call") else result or {}
+
+    def checkpoint(self, step):
+        """Write a checkpoint, or read it into the layer there is or into one newly made by the same constructor call."""
+        path = os.path.join(self.folder, step["name"])
+        if step["verb"] == "save":
+            return self.call("save", path)
+        if step["into"] == "fresh":
+            self.layer = self.make(fresh(self.spec))
+        return self.call("restore", path, **({"omit": step["omit"]} if step["omit"] else {}))
+
+    def method(self, verb):
+        """The layer's method for a verb."""
+        method = getattr(self.layer, verb, None)
+        if method is None:
+            raise Unknown("the adapter has no %s" % verb)
+        return method
+
+    def call(self, verb, *arrays, **named):
+        """Call a verb; an argument that it does not take is not supported."""
+        method = self.method(verb)
+        accepted = inspect.signature(method).parameters
+        for name in named:
+            if name not in accepted:
+                raise Unknown("the adapter's %s takes no %s" % (verb, name))
+        return method(*arrays, **named)
+
+    def observe(self, step):
+        """One step and the state after it."""
+        observed, quantities = {}, {}
+        try:
+            quantities = self.perform(step)
+        except Exception as error:  # whatever a framework raises is an observation
+            if unsupported(error):
+                return {"quantities": {}, "unsupported": shorten(str(error))}
+            observed["raised"] = told(error)
+        try:
+            state = self.layer.state()
+            if not isinstance(state, dict):
+                raise TypeError("state() returned %s, not a dict" % type(state).__name__)
+            quantities.update(state)
+        except Exception as error:
+            observed.setdefault("raised", told(error))
+        observed["quantities"] = {name: encode(value) for name, value in quantities.items()}
+        return observed
+
+
+def unsupported(error):
+    """Whether an exception says that the framework has no such thing: ours, or the adapter's own class of the name."""
+    return isinstance(error, Unknown) or type(error).__name__ == "Unsupported"
+
+
+def run_case(adapter, settings, case, number):
+    """Observe every step of one case."""
+    started = time.perf_counter()
+    line = {"id": case["id"], "steps": []}
+    folder = settings["workdir"]
+    if any(step["verb"] == "save" for step in case["steps"]):
+        folder = os.path.join(folder, str(number))
+        os.mkdir(folder)
+    try:
+        session = Session(adapter, settings["mode"], case, folder)
+        for step in case["steps"]:
+            observed = session.observe(step)
+            line["steps"].append(observed)
+            if "unsupported" in observed:
+                break
+    except Exception as error:
+        line.update({"unsupported": shorten(str(error))} if unsupported(error) else {"raised": told(error)})
+    line["seconds"] = round(time.perf_counter() - started, 6)
+    return line
+
+
+def load(path):
+    """Import the adapter from its file, under a name that shadows nothing."""
+    spec = importlib.util.spec_from_file_location("conformance_adapter", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def introduce(adapter):
+    """The first line: what the adapter says of itself, and the versions of everything that it brought along."""
+    versions = {
+        name: module.__version__
+        for name, module in sorted(sys.modules.items())
+        if "." not in name and isinstance(getattr(module, "__version__", None), str)
+    }
+    return {
+        "ready": adapter.describe(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "versions": versions,
+    }
+
+
+def main():
+    """Load the adapter, then answer line by line until the input ends."""
+    faulthandler.enable()
+    requests, answers = take_streams()
+    sys.path[:0] = sys.argv[2:]
+
+    def answer(line):
+        answers.write(json.dumps(line).encode("ascii") + b"\n")
+        answers.flush()
+
+    try:
+        adapter = load(sys.argv[1])
+        first = introduce(adapter)
+    except BaseException as error:  # an import may end in SystemExit too
+        answer({"failed": told(error)})
+        os._exit(1)
+    answer(first)
+    settings = json.loads(requests.readline().decode("ascii"))
+    if settings["device"] != "cpu":
+        adapter.use(settings["device"])
+    for number, request in enumerate(requests):
+        answer(run_case(adapter, settings, json.loads(request.decode("ascii")), number))
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""How far honest rounding can carry a sequence of steps: copies of the reference, each nudged by rounding errors.
+
+The reference computes seventeen copies side by side along the leading axis R of every array. Copy 0 is exact (float64).
+In the others every result that a framework would round is moved by eps times its scale (`formulas.py`), up or down at
+random. The spread of the copies is what these errors become on their way through later steps, gradients and
+optimizers: Monte Carlo arithmetic (Parker 1997, UCLA CSD-970002), with the local conditioning in place of one ulp.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from conformance.case import Floats
+
+COPIES = 17
+EPS = float(np.finfo(np.float32).eps)
+TINY = float(np.finfo(np.float32).tiny)
+_SIGNS = np.random.RandomState(0).choice([-1.0, 1.0], 1 << 16)
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """An expected quantity and its bound's scale, of the same shape: errors are measured in units of eps * scale."""
+
+    expected: Floats
+    scale: Floats
+
+
+def copies(value: Floats) -> Floats:
+    """An exact array as R equal copies."""
+    return np.repeat(value.astype(np.float64)[None], COPIES, 0)
+
+
+class Rounding:
+    """A reproducible stream of nudges."""
+
+    def __init__(self) -> None:
+        self.drawn = 0
+
+    def nudge(self, value: Floats, scale: Floats) -> Floats:
+        """The value with all copies but the first moved by eps * scale, up or down."""
+        nudged = np.array(value)
+        size = nudged[1:].size
+        start = self.drawn % (_SIGNS.size - size) if size < _SIGNS.size else 0
+        signs = np.resize(_SIGNS[start:], size) if size > _SIGNS.size - start else _SIGNS[start : start + size]
+        self.drawn += size
+        nudged[1:] += EPS * scale[1:] * signs.reshape(nudged[1:].shape)
+        return nudged
+
+
+def value(copied: Floats) -> Value:
+    """What the copies say: the exact value, and the widest departure of the others in units of eps."""
+    spread = np.abs(copied[1:] - copied[0]).max(0) / EPS
+    return Value(copied[0], spread)

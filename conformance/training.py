@@ -1,0 +1,135 @@
+"""What stands around a batch normalisation in a network, and the optimizers that train it; copies lead, as everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from conformance.case import Adam, AdamEntry, Fit, Floats
+from conformance.case import Dense as DenseSettings
+from conformance.dialect import Dialect
+from conformance.rounding import Rounding, copies
+
+
+class Part(Protocol):
+    """A layer of a network."""
+
+    name: str
+    variables: dict[str, Floats]
+    shown: tuple[str, ...]
+    gradients: dict[str, Floats]
+    updates: int
+    trainable: bool
+
+    def forward(self, x: Floats, given: bool | None, last: bool, fitting: bool, mask: Floats | None) -> Floats:
+        """The output for an input (R, N, …, C)."""
+        ...
+
+    def backward(self, upstream: Floats) -> Floats:
+        """The gradient of the input; keeps those of the variables."""
+        ...
+
+    def trained(self) -> list[str]:
+        """The variables that an optimizer moves."""
+        ...
+
+
+class Dense(Part):
+    """x @ kernel + bias."""
+
+    def __init__(self, settings: DenseSettings, rounding: Rounding, fresh: bool) -> None:
+        self.name, self.rounding, self.shown = settings.name, rounding, settings.quantities
+        given = {"kernel": settings.kernel, "bias": settings.bias}
+        values = {name: np.zeros_like(given[name]) if fresh else given[name] for name in self.shown}
+        self.variables = {name: copies(np.float32(array).astype(np.float64)) for name, array in values.items()}
+        self.gradients, self.updates, self.trainable = {}, 0, True
+
+    def forward(self, x: Floats, given: bool | None, last: bool, fitting: bool, mask: Floats | None) -> Floats:
+        self.x, kernel = x, self.variables["kernel"]
+        bias = self.variables.get("bias", np.zeros(1))[..., None, :]
+        return self.rounding.nudge(x @ kernel + bias, np.abs(x) @ np.abs(kernel) + np.abs(bias))
+
+    def backward(self, upstream: Floats) -> Floats:
+        nudge, kernel = self.rounding.nudge, self.variables["kernel"].swapaxes(1, 2)
+        turned = self.x.swapaxes(1, 2)
+        self.gradients = {"kernel": nudge(turned @ upstream, np.abs(turned) @ np.abs(upstream))}
+        if "bias" in self.shown:
+            self.gradients["bias"] = nudge(upstream.sum(1), np.abs(upstream).sum(1))
+        return nudge(upstream @ kernel, np.abs(upstream) @ np.abs(kernel))
+
+    def trained(self) -> list[str]:
+        return list(self.shown) if self.trainable else []
+
+
+class Activation(Part):
+    """An elementwise function."""
+
+    def __init__(self, function: str, rounding: Rounding) -> None:
+        self.name, self.rounding, self.function = "", rounding, function
+        self.variables, self.shown, self.gradients, self.updates, self.trainable = {}, (), {}, 0, True
+
+    def forward(self, x: Floats, given: bool | None, last: bool, fitting: bool, mask: Floats | None) -> Floats:
+        functions = {"tanh": np.tanh, "relu": lambda x: np.maximum(x, 0), "sigmoid": lambda x: 1 / (1 + np.exp(-x))}
+        self.x, self.y = x, functions[self.function](x)
+        return self.rounding.nudge(self.y, np.abs(self.y))
+
+    def backward(self, upstream: Floats) -> Floats:
+        slopes = {"tanh": 1 - self.y**2, "relu": (self.x > 0) * 1.0, "sigmoid": self.y * (1 - self.y)}
+        gradient = upstream * slopes[self.function]
+        return self.rounding.nudge(gradient, np.abs(upstream) * (1 + self.y**2))
+
+    def trained(self) -> list[str]:
+        return []
+
+
+@dataclass
+class Optimizer:
+    """Gradient descent; without settings it has not been compiled yet."""
+
+    settings: Any = None
+    rounding: Rounding = field(default_factory=Rounding)
+
+    def apply(self, parts: list[Part]) -> None:
+        """Move every trained variable by its gradient."""
+        for index, part in enumerate(parts):
+            for name in part.trained():
+                old, gradient = part.variables[name], part.gradients[name]
+                change = self.change((index, name), gradient)
+                part.variables[name] = self.rounding.nudge(old - change, np.abs(old) + np.abs(change))
+
+    def change(self, key: tuple[int, str], gradient: Floats) -> Floats:
+        """What is taken off a variable."""
+        taken: Floats = self.settings.learning_rate * gradient
+        return taken
+
+
+@dataclass
+class AdamOptimizer(Optimizer):
+    """Adam: Kingma and Ba 2015, algorithm 1, or with epsilon beside the uncorrected root (their section 2)."""
+
+    corrected: bool = True
+    moments: dict[tuple[int, str], tuple[Floats, Floats, int]] = field(default_factory=dict)
+
+    def change(self, key: tuple[int, str], gradient: Floats) -> Floats:
+        adam: Adam = self.settings
+        first, second, done = self.moments.get(key, (np.zeros_like(gradient), np.zeros_like(gradient), 0))
+        first = adam.beta_1 * first + (1 - adam.beta_1) * gradient
+        second = adam.beta_2 * second + (1 - adam.beta_2) * gradient**2
+        done += 1
+        self.moments[key] = (first, second, done)
+        first_correction, second_correction = 1 - adam.beta_1**done, 1 - adam.beta_2**done
+        if self.corrected:
+            root = np.sqrt(second / second_correction) + adam.epsilon
+        else:
+            root = (np.sqrt(second) + adam.epsilon) / np.sqrt(second_correction)
+        taken: Floats = adam.learning_rate * (first / first_correction) / root
+        return taken
+
+
+def optimizer(step: Fit, dialect: Dialect, rounding: Rounding) -> Optimizer:
+    """The optimizer that a fit step asks for."""
+    if isinstance(step.optimizer, AdamEntry):
+        return AdamOptimizer(step.optimizer.adam, rounding, dialect.adam_epsilon == "corrected")
+    return Optimizer(step.optimizer.sgd, rounding)
