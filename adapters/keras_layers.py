@@ -1,10 +1,11 @@
 """keras.layers.BatchNormalization of Keras 3, on the backend that KERAS_BACKEND names.
 
 layer:       the bare layer, called eagerly; it has no fit, and its checkpoint is its get_weights() in an .npz
-functional:  keras.Model(inputs, layer(inputs)) and its fit, predict, save_weights; a flag is baked in this call of the layer
+functional:  keras.Model(inputs, layer(inputs)) with fit, predict and save_weights; a flag is baked into layer(inputs)
 sequential:  keras.Sequential([inputs, layer]), else like functional
 """
 
+import re
 import shutil
 import sys
 
@@ -24,12 +25,12 @@ def describe():
     return {
         "framework": "keras",
         "version": keras.__version__,
-        "backend": "%s %s" % (BACKEND, sys.modules[BACKEND].__version__),
+        "backend": f"{BACKEND} {sys.modules[BACKEND].__version__}",
         "modes": {"layer": {}, "functional": {}, "sequential": {}},
         "dialect": {
             # https://www.tensorflow.org/api_docs/python/tf/keras/ops/moments: the example there divides by n
             "variance": "population",
-            # undocumented, as observed; a comment in keras/src/backend/torch/nn.py says so of that backend
+            # undocumented, as observed; a comment in keras/src/backend/torch/nn.py admits it for that backend
             "variance_algorithm": "one_pass" if BACKEND == "torch" else "two_pass",
             # https://keras.io/api/layers/normalization_layers/batch_normalization/
             "startup": "none",
@@ -40,7 +41,7 @@ def describe():
             "baked_training": "kept",
             # undocumented, as observed
             "one_value_per_channel": "computes",
-            # https://keras.io/api/models/model_saving_apis/weights_saving_and_loading: refused unless skip_mismatch
+            # https://keras.io/api/models/model_saving_apis/weights_saving_and_loading: unless skip_mismatch is given
             "missing_statistics": "refused",
             # https://keras.io/api/optimizers/adam/
             "adam_epsilon": "uncorrected",
@@ -49,62 +50,72 @@ def describe():
 
 
 def use(device):
-    keras.device(device).__enter__()  # never left: nothing else in Keras sets a device
-
-
-def make_layer(entry):
-    if entry["kind"] == "batch_norm":
-        settings = ("momentum", "epsilon", "center", "scale", "trainable", "dtype", "name")
-        return keras.layers.BatchNormalization(**{setting: entry[setting] for setting in settings})
-    if entry["kind"] == "dense":
-        return keras.layers.Dense(
-            entry["units"], use_bias=entry["use_bias"], kernel_initializer="zeros", name=entry["name"]
-        )
-    if entry["kind"] == "activation":
-        return keras.layers.Activation(entry["function"], name=entry["name"])
-    raise Unsupported("no layer of the kind %s" % entry["kind"])
+    keras.device(device).__enter__()  # for good: nothing else in Keras sets a device
 
 
 def given(**arguments):
     return {name: value for name, value in arguments.items() if value is not None}
 
 
+def make_layer(entry):
+    name, kind = entry["name"], entry["kind"]
+    if kind == "batch_norm":
+        settings = ("momentum", "epsilon", "center", "scale", "trainable", "dtype")
+        return keras.layers.BatchNormalization(name=name, **{setting: entry[setting] for setting in settings})
+    if kind == "dense":
+        return keras.layers.Dense(entry["units"], use_bias=entry["use_bias"], kernel_initializer="zeros", name=name)
+    if kind == "activation":
+        return keras.layers.Activation(entry["function"], name=name)
+    raise Unsupported(f"no layer of the kind {kind} here")
+
+
+def make_model(mode, entries, layers):
+    flags = [given(training=entry.get("training")) for entry in entries]
+    if mode != "functional" and any(flags):
+        raise Unsupported(f"a training flag is baked into a functional model, there is no place for it in mode {mode}")
+    shape = next(entry.get("shape") or [entry["inputs"]] for entry in entries if entry["kind"] != "activation")
+    if mode == "layer":
+        layers[0].build((None, *shape))
+        return layers[0]
+    inputs = outputs = keras.Input(shape)
+    if mode == "sequential":
+        return keras.Sequential([inputs, *layers])
+    for layer, flag in zip(layers, flags):
+        outputs = layer(outputs, **flag)
+    return keras.Model(inputs, outputs)
+
+
 class Network:
-    """Layers in a keras.Model."""
+    """Named layers in a model."""
 
     def __init__(self, network, mode, workdir):
         if mode == "layer":
             raise Unsupported("a bare layer is no network")
-        self.layers = [make_layer(entry) for entry in network]
-        shape = next(entry.get("shape") or [entry["inputs"]] for entry in network if entry["kind"] != "activation")
-        baked = [given(training=entry.get("training")) for entry in network]
-        self.model, self.compiled = getattr(self, mode)(keras.Input(shape), baked), None
-        for layer, entry in zip(self.layers, network):
-            self.set({self.quantity(layer.name, name): value for name, value in entry["variables"].items()})
+        self.build(network, mode)
 
-    def functional(self, inputs, baked):
-        outputs = inputs
-        for layer, flag in zip(self.layers, baked):
-            outputs = layer(outputs, **flag)
-        return keras.Model(inputs, outputs)
-
-    def sequential(self, inputs, baked):
-        if any(baked):
-            raise Unsupported("keras.Sequential has no place for a training flag")
-        return keras.Sequential([inputs] + self.layers)
+    def build(self, entries, mode):
+        self.bare, self.compiled = mode == "layer", None
+        self.layers = [make_layer(entry) for entry in entries]
+        self.model = make_model(mode, entries, self.layers)
+        for layer, entry in zip(self.layers, entries):
+            self.set({self.quantity(layer, name): value for name, value in entry["variables"].items()})
 
     def quantity(self, layer, variable):
-        return "%s.%s" % (layer, variable)
+        return f"{layer.name}.{variable}"
 
     def variables(self):
-        return {self.quantity(layer.name, v.name): v for layer in self.layers for v in layer.weights}
+        return {self.quantity(layer, v.name): v for layer in self.layers for v in layer.weights}
 
     def state(self):
-        return {name: variable.numpy() for name, variable in self.variables().items()}
+        return {name: v.numpy() for name, v in self.variables().items()}
 
     def set(self, values):
         for name, value in values.items():
             self.variables()[name].assign(value)
+
+    def call(self, x, training=None, mask=None):
+        mask = None if mask is None else mask.astype(bool)
+        return keras.ops.convert_to_numpy(self.model(x, **given(training=training, mask=mask)))
 
     def train(self, x, mask=None):
         return self.call(x, True, mask)
@@ -112,18 +123,16 @@ class Network:
     def predict(self, x):
         return self.model.predict(x, verbose=0)
 
-    def call(self, x, training=None, mask=None):
-        mask = None if mask is None else mask.astype(bool)
-        return keras.ops.convert_to_numpy(self.model(x, **given(training=training, mask=mask)))
-
     def fit(self, x, targets, loss, optimizer, epochs, batch_size):
+        if self.bare:
+            raise Unsupported("a bare layer has no fit")
         if self.compiled != (loss, optimizer):
             self.compile(loss, optimizer)
         self.model.fit(x, targets, batch_size=batch_size, epochs=epochs, shuffle=False, verbose=0)
 
     def compile(self, loss, optimizer):
         settings = {name: value for name, value in optimizer.items() if name != "name"}
-        self.model.compile(OPTIMIZERS[optimizer["name"]](**settings), loss)
+        self.model.compile(optimizer=OPTIMIZERS[optimizer["name"]](**settings), loss=loss)
         self.compiled = loss, optimizer
 
     def freeze(self, of, recompile):
@@ -133,32 +142,99 @@ class Network:
         self.set_trainable(of, True, recompile)
 
     def set_trainable(self, of, trainable, recompile):
-        self.part(of).trainable = trainable
+        parts = {layer.name: layer for layer in self.layers}
+        if not self.bare:
+            parts["model"] = self.model
+        if of not in parts:
+            raise Unsupported(f"there is no {of} here, only {', '.join(parts)}")
+        parts[of].trainable = trainable
         if recompile and self.compiled:
             self.compile(*self.compiled)
-
-    def part(self, of):
-        return self.model if of == "model" else self.model.get_layer(of)
 
     def save(self, path):
         self.model.save_weights(path + ".weights.h5")
 
     def restore(self, path, omit=()):
-        self.model.load_weights((self.lacking(omit, path) if omit else path) + ".weights.h5")
+        self.model.load_weights((self.lacking(path, omit) if omit else path) + ".weights.h5")
 
-    def lacking(self, omit, path):
-        """A copy of the checkpoint without some quantities: a layer lies under its class and count, a variable under its number."""
+    def lacking(self, path, omit):
+        """A copy of the checkpoint without some quantities: in it layers go by class and count, variables by number."""
         shutil.copyfile(path + ".weights.h5", path + "-lacking.weights.h5")
+        kinds = [re.sub("(?!^)([A-Z])", r"_\1", type(layer).__name__).lower() for layer in self.layers]
         with h5py.File(path + "-lacking.weights.h5", "a") as file:
-            for layer in self.layers:
-                ...
+            for position, layer in enumerate(self.layers):
+                alike = kinds[:position].count(kinds[position])
+                group = file["layers"][kinds[position] + (f"_{alike}" if alike else "")]["vars"]
+                for number, v in enumerate(layer.weights):
+                    if self.quantity(layer, v.name) in omit:
+                        del group[str(number)]
         return path + "-lacking"
 
 
 class Layer(Network):
-    """One batch normalisation, bare or in a keras.Model."""
+    """One batch normalisation, bare or in a model."""
 
     def __init__(self, layer, mode, workdir):
-        entry = dict(layer, kind="batch_norm", name="layer")
-        if mode != "layer":
-            super().__init__([entry], mode, workdir)
+        self.build([dict(layer, kind="batch_norm", name="layer")], mode)
+
+    def quantity(self, layer, variable):
+        return variable
+
+    def predict(self, x, mask=None):
+        if self.bare:
+            return self.call(x, False, mask)
+        if mask is not None:
+            raise Unsupported("keras.Model.predict takes no mask")
+        return super().predict(x)
+
+    def save(self, path):
+        if not self.bare:
+            return super().save(path)
+        np.savez(path + ".npz", **self.state())
+
+    def restore(self, path, omit=()):
+        if not self.bare:
+            return super().restore(path, omit)
+        with np.load(path + ".npz") as saved:
+            self.model.set_weights([saved[name] for name in self.variables() if name not in omit])
+
+    def backward(self, x, upstream, training):
+        if BACKEND not in GRADIENTS:
+            raise Unsupported(f"no gradients of Keras on {BACKEND} here")
+        tensors = keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(upstream)
+        output, gradients = GRADIENTS[BACKEND](self.model, *tensors, given(training=training))
+        names = ["input", *(v.name for v in self.model.trainable_variables)]
+        quantities = dict(zip([f"{name}_gradient" for name in names], gradients), output=output)
+        return {name: keras.ops.convert_to_numpy(value) for name, value in quantities.items()}
+
+
+def tensorflow_gradients(model, x, upstream, flag):
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        output = model(x, **flag)
+    return output, tape.gradient(output, [x, *model.trainable_variables], upstream)
+
+
+def torch_gradients(model, x, upstream, flag):
+    import torch
+
+    output = model(x.requires_grad_(), **flag)
+    return output, torch.autograd.grad(output, [x, *(v.value for v in model.trainable_variables)], upstream)
+
+
+def jax_gradients(model, x, upstream, flag):
+    import jax
+
+    def forward(x, *trained):
+        return model.stateless_call(trained, [v.value for v in model.non_trainable_variables], x, **flag)
+
+    trained = [v.value for v in model.trainable_variables]
+    output, backward, moved = jax.vjp(forward, x, *trained, has_aux=True)
+    for variable, value in zip(model.non_trainable_variables, moved):
+        variable.assign(value)
+    return output, backward(upstream)
+
+
+GRADIENTS = {"tensorflow": tensorflow_gradients, "torch": torch_gradients, "jax": jax_gradients}

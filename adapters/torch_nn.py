@@ -1,14 +1,15 @@
-"""Drives torch.nn.BatchNorm1d, 2d or 3d, by rank, eagerly; train() and eval() switch its mode, a plain loop fits it."""
+"""Drives torch.nn.BatchNorm1d, 2d and 3d, by rank, in eager mode; train() and eval() say what a pass is."""
 
+from collections import OrderedDict
 from decimal import Decimal
 
 import torch
 from torch import nn
 from torch.nn.functional import mse_loss
 
-BATCH_NORMS = {1: nn.BatchNorm1d, 2: nn.BatchNorm1d, 3: nn.BatchNorm2d, 4: nn.BatchNorm3d}  # by the rank of a sample
+BATCH_NORMS = {1: nn.BatchNorm1d, 2: nn.BatchNorm1d, 3: nn.BatchNorm2d, 4: nn.BatchNorm3d}  # by a sample's rank
 ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU, "sigmoid": nn.Sigmoid}
-KEYS = {  # {quantity: its key in the module's state_dict}
+KEYS = {  # {quantity: its key in state_dict()}
     "batch_norm": {"moving_mean": "running_mean", "moving_variance": "running_var", "gamma": "weight", "beta": "bias"},
     "dense": {"kernel": "weight", "bias": "bias"},
     "activation": {},
@@ -20,12 +21,25 @@ class Unsupported(Exception):
 
 
 def describe():
-    notes = "https://docs.pytorch.org/docs/stable/notes/"  # noqa: F841
     return {
         "framework": "torch",
         "version": torch.__version__,
         "modes": {"module": {}},
-        "dialect": {},
+        "dialect": {
+            # https://docs.pytorch.org/docs/stable/generated/torch.nn.modules.batchnorm.BatchNorm1d.html
+            "variance": "sample",
+            # requires_grad_() is for parameters, https://docs.pytorch.org/docs/stable/notes/autograd.html, and has no
+            # part in what the statistics do, https://github.com/pytorch/pytorch/issues/86590
+            "frozen_training_call": "trains",
+            # https://docs.pytorch.org/docs/stable/notes/modules.html#neural-network-training-with-modules
+            "bare_call": "as_last_set",
+            # undocumented, as observed; on purpose: https://github.com/pytorch/pytorch/pull/2961
+            "one_value_per_channel": "refuses",
+            # https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.load_state_dict
+            "missing_statistics": "refused",
+            # https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html
+            "adam_epsilon": "corrected",
+        },
     }
 
 
@@ -46,18 +60,16 @@ def array(y):
 
 def batch_norm(layer):
     if layer["training"] is not None:
-        raise Unsupported("a module's mode is switched by train() and eval(), none is baked in")
+        raise Unsupported("a module's mode is switched by train() and eval(), it is not baked in")
     if layer["center"] and not layer["scale"]:
-        raise Unsupported("bias=False leaves beta out, but gamma only goes together with beta, by affine=False")
-    if len(layer["shape"]) not in BATCH_NORMS:
-        raise Unsupported("there is no batch normalisation beyond three axes and the channels")
+        raise Unsupported("beta can be left out by bias=False, but gamma only with beta, by affine=False")
     module = BATCH_NORMS[len(layer["shape"])](
         layer["features"],
         eps=layer["epsilon"],
-        momentum=float(1 - Decimal(repr(layer["momentum"]))),  # the fraction of the new statistic; 0.01, not 1 - 0.99
+        momentum=float(1 - Decimal(repr(layer["momentum"]))),  # of the new statistic: 0.01, which 1 - 0.99 is not
         affine=layer["scale"],
         dtype=getattr(torch, layer["dtype"]),
-        **({} if layer["center"] == layer["scale"] else {"bias": False}),  # older versions have no `bias`
+        **({"bias": False} if layer["scale"] and not layer["center"] else {}),  # older versions have no `bias`
     )
     return module if layer["trainable"] else module.requires_grad_(False)
 
@@ -78,51 +90,52 @@ def make_optimizer(parameters, name, learning_rate, beta_1=None, beta_2=None, ep
         return torch.optim.SGD(parameters, lr=learning_rate)
     if name == "adam":
         return torch.optim.Adam(parameters, lr=learning_rate, betas=(beta_1, beta_2), eps=epsilon)
-    raise Unsupported(f"the adapter has no optimizer {name}")
+    raise Unsupported(f"this adapter has no optimizer {name}")
 
 
 class Model:
-    """What a layer and a network have in common: `module`, `parts` that can be frozen, `keys` of the quantities."""
+    """A module, the `parts` of it that can be frozen, and the `keys` of its quantities in state_dict()."""
 
-    def state(self):
-        tensors = self.module.state_dict()
-        # .T leaves vectors alone and makes a dense kernel (in, out)
-        return {name: tensors[key].numpy(force=True).T for name, key in self.keys.items() if key in tensors}
+    def __init__(self, module, parts, keys, variables):
+        self.module, self.parts, self.keys = module, parts, keys
+        references = module.state_dict()  # to tensors that torch changes in place
+        self.tensors = {name: references[key] for name, key in keys.items() if key in references}
+        self.set(variables)
+
+    def state(self):  # .T: a dense kernel is (out, in) in torch, and a vector stays as it is
+        return {name: tensor.numpy(force=True).T for name, tensor in self.tensors.items()}
 
     def set(self, values):
-        tensors = self.module.state_dict()  # of references
         for name, value in values.items():
-            tensors[self.keys[name]].copy_(torch.as_tensor(value.T))
+            self.tensors[name].copy_(torch.as_tensor(value.T))
+
+    def forward(self, x, training):
+        """One pass; `training` None leaves the mode as it was."""
+        if training is not None and training != self.module.training:
+            self.module.train(training)
+        return self.module(x)
 
     def train(self, x):
-        self.module.train()
-        return array(self.module(tensor(x)))
+        return array(self.forward(tensor(x), training=True))
 
     def predict(self, x):
-        self.module.eval()
         with torch.no_grad():
-            return array(self.module(tensor(x)))
+            return array(self.forward(tensor(x), training=False))
 
     def call(self, x, training=None):
         return array(self.forward(tensor(x), training))
 
-    def forward(self, x, training):
-        if training is not None:
-            self.module.train(training)
-        return self.module(x)
-
     def fit(self, x, targets, loss, optimizer, epochs, batch_size):
         if loss != "mse":
-            raise Unsupported(f"the adapter has no loss {loss}")
+            raise Unsupported(f"this adapter has no loss {loss}")
         optimizer = make_optimizer(self.module.parameters(), **optimizer)
-        self.module.train()
         for _ in range(epochs):
             for inputs, wanted in zip(tensor(x).split(batch_size), tensor(targets).split(batch_size)):
                 optimizer.zero_grad()
-                mse_loss(self.module(inputs), wanted).backward()
+                mse_loss(self.forward(inputs, training=True), wanted).backward()
                 optimizer.step()
 
-    def freeze(self, of, recompile):  # nothing is compiled, so there is nothing to compile again
+    def freeze(self, of, recompile):  # nothing was compiled, so there is nothing to compile again
         self.parts[of].requires_grad_(False)
 
     def unfreeze(self, of, recompile):
@@ -140,11 +153,8 @@ class Model:
 
 class Layer(Model):
     def __init__(self, layer, mode, workdir):
-        self.module = batch_norm(layer)
-        self.parts = {"layer": self.module, "model": self.module}
-        self.keys = KEYS["batch_norm"]
-        if layer["variables"]:
-            self.set(layer["variables"])
+        module = batch_norm(layer)
+        super().__init__(module, {"layer": module, "model": module}, KEYS["batch_norm"], layer["variables"])
 
     def backward(self, x, upstream, training=None):
         inputs = tensor(x).requires_grad_()
@@ -153,7 +163,7 @@ class Layer(Model):
         output.backward(tensor(upstream))
         gradients = {"output": array(output), "input_gradient": array(inputs.grad)}
         for name, parameter in (("gamma", self.module.weight), ("beta", self.module.bias)):
-            if parameter is not None and parameter.grad is not None:
+            if parameter is not None and parameter.requires_grad:
                 gradients[f"{name}_gradient"] = parameter.grad.numpy(force=True)
         return gradients
 
@@ -161,10 +171,10 @@ class Layer(Model):
 class Network(Model):
     def __init__(self, network, mode, workdir):
         make = {"batch_norm": batch_norm, "dense": dense, "activation": activation}
-        self.module, self.keys = nn.Sequential(), {}
+        module = nn.Sequential(OrderedDict((entry["name"], make[entry["kind"]](entry)) for entry in network))
+        keys, variables = {}, {}
         for entry in network:
-            name, kind = entry["name"], entry["kind"]
-            self.module.add_module(name, make[kind](entry))
-            self.keys.update((f"{name}.{ours}", f"{name}.{theirs}") for ours, theirs in KEYS[kind].items())
-            self.set({f"{name}.{ours}": value for ours, value in entry["variables"].items()})
-        self.parts = dict(self.module.named_children(), model=self.module)
+            prefix = entry["name"] + "."
+            keys.update((prefix + name, prefix + key) for name, key in KEYS[entry["kind"]].items())
+            variables.update((prefix + name, value) for name, value in entry["variables"].items())
+        super().__init__(module, dict(module.named_children(), model=module), keys, variables)

@@ -1,0 +1,68 @@
+"""The adapters that there are, known from their files alone: nothing of theirs is imported here."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """One adapter file."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The file's name without suffix."""
+        return self.path.stem
+
+    def tree(self) -> ast.Module:
+        """The file, parsed."""
+        return ast.parse(self.path.read_bytes(), str(self.path))
+
+    @property
+    def summary(self) -> str:
+        """The first line of its docstring."""
+        return (ast.get_docstring(self.tree()) or "").partition("\n")[0]
+
+    def absent(self) -> list[str]:
+        """The top-level packages that it imports and that this interpreter does not have."""
+        imported: set[str] = set()
+        for node in self.tree().body:
+            if isinstance(node, ast.Import):
+                imported.update(name.name.partition(".")[0] for name in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imported.add(node.module.partition(".")[0])
+        here = sys.stdlib_module_names
+        return sorted(name for name in imported if name not in here and importlib.util.find_spec(name) is None)
+
+    def present(self) -> bool:
+        """Whether this interpreter seems to have the framework."""
+        return not self.absent()
+
+
+def folder() -> Path:
+    """The folder of adapters: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    inside = package / "adapters"
+    return inside if inside.is_dir() else package.parent / "adapters"
+
+
+def find() -> list[Adapter]:
+    """The suite's own adapters."""
+    return [Adapter(path) for path in sorted(folder().glob("*.py"))]
+
+
+def named(name: str) -> Adapter:
+    """An adapter by its name, or by the path of its file; a LookupError says what there is."""
+    path = Path(name)
+    if path.suffix == ".py" and path.is_file():
+        return Adapter(path.resolve())
+    known = {adapter.name: adapter for adapter in find()}
+    if name not in known:
+        raise LookupError(f"there is no adapter {name!r}; there is {', '.join(known)}, or the path of a file")
+    return known[name]

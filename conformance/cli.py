@@ -1,0 +1,186 @@
+"""The command line: thin over the stages, which do the work."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from conformance import __version__
+
+GREEN, RED, BAD_USAGE, CANNOT_RUN = 0, 1, 2, 3
+
+
+class Group(click.Group):
+    """Commands whose bad input ends in a message and exit status 2, never in a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from conformance.strict_yaml import BadInput
+
+        try:
+            return super().invoke(ctx)
+        except BadInput as error:
+            for problem in error.problems:
+                click.echo(problem, err=True)
+            sys.exit(BAD_USAGE)
+        except BrokenPipeError:
+            sys.exit(GREEN)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """What does batch normalisation do to its state? Runs cases on frameworks and says where they differ."""
+
+
+def _cases_folder() -> Path:
+    from conformance.load import corpus
+
+    return corpus()
+
+
+CASES = click.option(
+    "--cases",
+    "root",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=_cases_folder,
+    help="Folder of cases.  [default: the suite's own]",
+)
+
+
+@main.command("list")
+@click.argument("what", type=click.Choice(["cases", "targets"]), default="cases")
+@CASES
+@click.option("--case", "globs", multiple=True, metavar="GLOB", help="Only cases whose id matches.")
+def list_(what: str, root: Path, globs: tuple[str, ...]) -> None:
+    """List the cases, or the adapters and whether their framework is here."""
+    if what == "targets":
+        from conformance import adapters
+
+        for adapter in adapters.find():
+            here = "" if adapter.present() else f"  (needs {', '.join(adapter.absent())})"
+            click.echo(f"{adapter.name:24}{adapter.summary}{here}")
+        return
+    from conformance.corpus import select
+
+    for case in select(root, globs):
+        click.echo(f"{case.id:60} {case.text.title}")
+
+
+@main.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@CASES
+def lint(paths: tuple[Path, ...], root: Path) -> None:
+    """Check case files, or folders of them, thoroughly; without any, the whole corpus."""
+    from conformance.lint import lint as check
+
+    files = [file for path in paths or (root,) for file in (sorted(path.rglob("*.yaml")) if path.is_dir() else [path])]
+    problems = [problem for file in files for problem in check(file)]
+    for problem in problems:
+        click.echo(problem, err=True)
+    if not files:
+        click.echo("there is no case (*.yaml) here", err=True)
+    if problems or not files:
+        sys.exit(BAD_USAGE)
+    click.echo(f"{len(files)} cases, nothing to mend")
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of a case file, for editors."""
+    from conformance.case import schema as make
+
+    click.echo(json.dumps(make(), indent=2))
+
+
+@main.command()
+@click.argument("case_id", metavar="CASE")
+@CASES
+@click.option("--dialect", "changes", multiple=True, metavar="KNOB=VALUE", help="Trace under another convention.")
+def show(case_id: str, root: Path, changes: tuple[str, ...]) -> None:
+    """Show a case (an id or a file): what it says, its data, and the reference's trace step by step."""
+    from conformance.corpus import select
+    from conformance.dialect import STANDARD
+    from conformance.load import load
+    from conformance.render.terminal import print_case
+
+    pairs = [change.partition("=")[::2] for change in changes]
+    try:
+        dialect = STANDARD.under(dict(pairs))
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--dialect") from None
+    path = Path(case_id)
+    case = load(path) if path.suffix == ".yaml" else next(iter(select(root, (case_id,))))
+    print_case(case, dialect)
+
+
+RUNS = Path("reports")
+
+
+@main.command()
+@click.argument("targets", nargs=-1, metavar="[TARGET]...")
+@CASES
+@click.option("--case", "globs", multiple=True, metavar="GLOB", help="Only cases whose id matches.")
+@click.option("--mode", "modes", multiple=True, help="Only this mode of the adapters.")
+@click.option("--python", default=sys.executable, show_default=False, help="The framework's interpreter.")
+@click.option("--device", default="cpu", show_default=True, help="What the framework computes on.")
+@click.option("--timeout", default=60.0, show_default=True, help="Seconds that one case may take.")
+@click.option("-j", "--jobs", type=click.IntRange(1), default=None, help="Processes side by side.  [default: cores]")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
+@click.option("--known", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Known divergences.")
+@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Folder of the report.")
+def run(
+    targets: tuple[str, ...],
+    root: Path,
+    globs: tuple[str, ...],
+    modes: tuple[str, ...],
+    python: str,
+    device: str,
+    timeout: float,
+    jobs: int | None,
+    resume: bool,
+    known: Path | None,
+    output: Path | None,
+) -> None:
+    """Run adapters (a name or a file each; without any, all whose framework is here) and write the report.
+
+    With --case, the report goes to reports/filtered, so that no whole run is replaced by a part of one.
+    """
+    from conformance.commands import run_and_report
+    from conformance.observe import Interpreter
+
+    folder = output or (RUNS / "filtered" if globs else RUNS)
+    words = [*targets, *(f"--case={glob}" for glob in globs), *(f"--mode={mode}" for mode in modes)]
+    interpreter = Interpreter(python=python, device=device, timeout=timeout)
+    sys.exit(run_and_report(targets, root, globs, modes, interpreter, jobs, resume, known, folder, words))
+
+
+@main.command()
+@click.argument("runs", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@CASES
+@click.option("--known", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Known divergences.")
+@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=RUNS, show_default=True)
+def report(runs: tuple[Path, ...], root: Path, known: Path | None, output: Path) -> None:
+    """Render the report from run files (by default those in reports/runs) without running anything."""
+    from conformance.commands import report_only
+
+    sys.exit(report_only(runs, root, known, output))
+
+
+@main.command()
+@click.argument("adapter")
+@click.option("--python", default=sys.executable, show_default=False, help="The framework's interpreter.")
+@click.option("--timeout", default=60.0, show_default=True, help="Seconds that one verb may take.")
+def smoke(adapter: str, python: str, timeout: float) -> None:
+    """Drive every verb of an adapter once and say what is wrong with the adapter itself."""
+    from conformance.commands import smoke_test
+    from conformance.observe import Interpreter
+
+    sys.exit(smoke_test(adapter, Interpreter(python=python, timeout=timeout)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""What the commands of the command line do: the stages in order."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from conformance import adapters, known, report, smoke
+from conformance.cli import BAD_USAGE, CANNOT_RUN, GREEN, RED
+from conformance.corpus import Corpus, select
+from conformance.observe import Interpreter
+from conformance.render.html import write_page
+from conformance.render.terminal import print_report
+from conformance.run import Job, Ran, Watch, run
+from conformance.runs import Target
+
+
+class Bars(Watch):
+    """Progress on the terminal: a bar for each target that runs."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress, self.bars = progress, dict[Target, TaskID]()
+
+    def begin(self, target: Target, cases: int) -> None:
+        self.bars[target] = self.progress.add_task(target.label, total=cases)
+
+    def answered(self, target: Target) -> None:
+        self.progress.advance(self.bars[target])
+
+
+def run_and_report(
+    names: Sequence[str],
+    root: Path,
+    globs: tuple[str, ...],
+    modes: tuple[str, ...],
+    interpreter: Interpreter,
+    jobs: int | None,
+    resume: bool,
+    list_of_known: Path | None,
+    folder: Path,
+    words: Sequence[str],
+) -> int:
+    """Run, judge, render; the exit status."""
+    chosen = choose(names, interpreter)
+    corpus = select(root, globs)
+    corpus.check()
+    workers = jobs or os.cpu_count() or 1
+    job = Job(chosen, modes, corpus, interpreter, folder / "runs", resume, workers, ("conformance", "run", *words))
+    ran = _run(job)
+    excuses = excuses_from(list_of_known)
+    done = [outcome.path for outcome in ran if outcome.path]
+    if done:
+        print_report(report.build(corpus, done, excuses))
+    page = render(select(root, ()) if globs else corpus, report.run_files(folder / "runs"), excuses, folder)
+    refused = [outcome for outcome in ran if outcome.reason and (names or not outcome.absent)]
+    for outcome in ran:
+        if outcome.reason:
+            click.echo(f"{outcome.adapter.name} is unavailable: {outcome.reason}", err=True)
+    if refused:
+        return CANNOT_RUN
+    if not done:
+        click.echo("nothing was run: no such mode, or no framework is installed here", err=True)
+        return BAD_USAGE
+    click.echo(f"report: {page}")
+    return GREEN if all(column.green for column in report.build(corpus, done, excuses).columns) else RED
+
+
+def choose(names: Sequence[str], interpreter: Interpreter) -> list[adapters.Adapter]:
+    """The adapters named, or all whose framework this interpreter has (all there are, for another interpreter)."""
+    try:
+        if names:
+            return [adapters.named(name) for name in names]
+    except LookupError as error:
+        raise click.BadParameter(str(error.args[0]), param_hint="TARGET") from None
+    elsewhere = interpreter.python != sys.executable
+    return [adapter for adapter in adapters.find() if elsewhere or adapter.present()]
+
+
+def _run(job: Job) -> list[Ran]:
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        try:
+            return run(job, Bars(progress))
+        except KeyboardInterrupt:
+            progress.stop()
+            click.echo(f"interrupted; what was seen is in {job.folder}, --resume goes on from there", err=True)
+            sys.exit(130)
+
+
+def excuses_from(path: Path | None) -> list[known.Entry]:
+    """The suite's own list of known divergences, and the one that was given."""
+    own = adapters.folder() / "known.yaml"
+    return [entry for file in (own, path) if file is not None and file.is_file() for entry in known.load(file)]
+
+
+def render(corpus: Corpus, paths: Sequence[Path], excuses: list[known.Entry], folder: Path) -> Path:
+    """Write the page of all runs that lie in a folder."""
+    page = folder / "index.html"
+    write_page(report.build(corpus, paths, excuses), page)
+    return page
+
+
+def report_only(runs: Sequence[Path], root: Path, list_of_known: Path | None, folder: Path) -> int:
+    """Judge and render stored runs; the exit status."""
+    corpus = select(root, ())
+    paths = [file for path in runs or (folder / "runs",) for file in (report.run_files(path) if path.is_dir() else [path])]
+    if not paths:
+        click.echo("there is no run file (*.jsonl) to report on; `conformance run` writes them", err=True)
+        return BAD_USAGE
+    excuses = excuses_from(list_of_known)
+    made = report.build(corpus, paths, excuses)
+    print_report(made)
+    write_page(made, folder / "index.html")
+    click.echo(f"report: {folder / 'index.html'}")
+    return GREEN if made.green else RED
+
+
+def smoke_test(name: str, interpreter: Interpreter) -> int:
+    """Drive an adapter once through every verb; the exit status."""
+    try:
+        adapter = adapters.named(name)
+    except LookupError as error:
+        raise click.BadParameter(str(error.args[0]), param_hint="ADAPTER") from None
+    found = smoke.smoke(adapter, interpreter)
+    for finding in found:
+        click.echo(f"{'ok  ' if finding.fine else 'FAIL'} {finding.mode:12} {finding.verb:12} {finding.message}")
+    if any(finding.verb == "start" for finding in found):
+        return CANNOT_RUN
+    return GREEN if all(finding.fine for finding in found) else RED

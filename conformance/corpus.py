@@ -1,0 +1,57 @@
+"""The cases of a folder, loaded as they are asked for: a corpus is larger than the memory that a run may take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from conformance.case import Case
+from conformance.load import find, load
+from conformance.strict_yaml import BadInput, Problem
+
+KEPT = 300
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A folder of cases and the ids in it that are wanted."""
+
+    root: Path
+    ids: tuple[str, ...]
+    digests: dict[str, str] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Case]:
+        return (self.case(case_id) for case_id in self.ids)
+
+    def case(self, case_id: str) -> Case:
+        """A case by its id."""
+        return _load(self.root, case_id)
+
+    def check(self) -> None:
+        """Load everything once and note the digests; BadInput lists every problem of every case."""
+        problems: list[Problem] = []
+        for case_id in self.ids:
+            try:
+                self.digests[case_id] = self.case(case_id).digest
+            except BadInput as error:
+                problems += error.problems
+        if problems:
+            raise BadInput(problems)
+
+
+@lru_cache(maxsize=KEPT)
+def _load(root: Path, case_id: str) -> Case:
+    return load(root / f"{case_id}.yaml", root)
+
+
+def select(root: Path, globs: tuple[str, ...]) -> Corpus:
+    """The cases below a folder that match; a filter that matches nothing is an error."""
+    ids = find(root, globs)
+    for glob in globs:
+        if not find(root, (glob,)):
+            raise BadInput([Problem(str(root), 1, 1, f"no case matches {glob!r}; `conformance list cases` shows all")])
+    if not ids:
+        raise BadInput([Problem(str(root), 1, 1, "there is no case (*.yaml) in this folder")])
+    return Corpus(root, tuple(ids))

@@ -1,0 +1,66 @@
+"""What a case owes its readers beyond being well-formed: reasons, sources, and literals that the reference bears out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from conformance.case import Case, Expectation, Otherwise
+from conformance.dialect import STANDARD
+from conformance.judge import in_bounds
+from conformance.load import build, decode, read
+from conformance.reference import Outcome, trace
+from conformance.strict_yaml import BadInput, Document, Path as Place, Problem, parse
+
+
+def lint(path: Path) -> list[Problem]:
+    """Everything wrong with one case file."""
+    try:
+        document = parse(decode(read(path), str(path)), str(path))
+        case = build(document, path.stem, "")
+    except BadInput as error:
+        return error.problems
+    return [document.problem(at, message) for at, message in (*_owed(case, document), *_literals(case))]
+
+
+def _owed(case: Case, document: Document) -> Iterator[tuple[Place, str]]:
+    text = case.text
+    for name in ("question", "effect"):
+        if not getattr(text, name):
+            yield (), f"`{name}:` is missing: a case says what a user would ask, and what a fault would do to them"
+    if not text.sources:
+        yield (), "`sources:` is missing: where it is written that this is so"
+    if not any(expectation.quantities or expectation.raises for step in text.steps for expectation in step.expectations):
+        yield ("steps",), "no step expects anything: write literals that a reader can check"
+    if case.text.question and not case.text.question.rstrip().endswith("?"):
+        yield ("question",), "a question ends with a question mark"
+
+
+def _literals(case: Case) -> Iterator[tuple[Place, str]]:
+    """Literals that are not what the reference gives under the standard, or under the dialect that they name."""
+    standard = trace(case, STANDARD)
+    for index, step in enumerate(case.text.steps):
+        for number, expectation in enumerate(step.expectations):
+            place: Place = ("steps", index, "expect")
+            outcome = standard[index]
+            if isinstance(expectation, Otherwise):
+                place = ("steps", index, "otherwise", number - 1)
+                outcome = trace(case, STANDARD.under(expectation.dialect))[index]
+            for name, message in _against(expectation, outcome):
+                yield (*place, name), message
+
+
+def _against(expectation: Expectation, outcome: Outcome) -> Iterator[tuple[str, str]]:
+    if expectation.raises != outcome.raises and (expectation.raises or expectation.quantities):
+        yield "raises", "the reference raises an error here" if outcome.raises else "the reference raises no error here"
+    for name, literal in expectation.quantities.items():
+        value = outcome.quantities.get(name)
+        if value is None:
+            yield name, f"the reference gives no {name} here"
+            continue
+        errors = in_bounds(literal, value)
+        if errors.max(initial=0) > 1:
+            exact = np.array2string(value.expected, precision=9, separator=", ", threshold=40)
+            yield name, f"the literal is not what the reference gives: {' '.join(exact.split())}"

@@ -1,0 +1,255 @@
+"""Drives frameworks in their own processes: one host per target, restarted after a crash or a hang."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import re
+import signal
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from conformance.case import Case
+from conformance.plan import request
+from conformance.runs import LONGEST_LINE
+
+HOST = Path(__file__).with_name("host.py")
+AHEAD = 8
+LOG_BYTES = 4000
+_PLACES = re.compile(r"(?<![\w.])/(?:[^\s/:'\"]+/)+(?=site-packages/|lib/python3|[\w.]+\.py\b)")
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """Where a target runs: the framework's Python, what it adds to the environment, and the limits."""
+
+    python: str = sys.executable
+    environment: Mapping[str, str] = field(default_factory=dict)
+    paths: tuple[str, ...] = ()
+    device: str = "cpu"
+    timeout: float = 60.0
+    patience: float = 300.0
+
+
+class Unavailable(Exception):
+    """The framework or its interpreter is not there; says why."""
+
+    def __init__(self, reason: str, absent: bool) -> None:
+        super().__init__(reason)
+        self.reason, self.absent = reason, absent
+
+
+class Stopped(Exception):
+    """The host is gone, or its answers can no longer be trusted: (verdict, reason) for the case that it was on."""
+
+    def __init__(self, verdict: str, reason: str) -> None:
+        super().__init__(reason)
+        self.verdict, self.reason = verdict, reason
+
+
+class Host:
+    """One process of `host.py`."""
+
+    def __init__(self, process: asyncio.subprocess.Process, settings: Interpreter, folder: str) -> None:
+        self.process, self.settings, self.folder = process, settings, folder
+        self.log: deque[bytes] = deque(maxlen=64)
+        self.logging = asyncio.ensure_future(self.keep_log())
+        self.introduction: dict[str, Any] = {}
+
+    @classmethod
+    async def start(cls, adapter: Path, settings: Interpreter, folder: str) -> Host:
+        """Start the framework's interpreter on an adapter and read what the adapter says of itself."""
+        command = [settings.python, "-I", "-B", str(HOST), str(adapter.resolve()), *settings.paths]
+        environment = {"OMP_NUM_THREADS": "1", **os.environ, **settings.environment}
+        pipe = asyncio.subprocess.PIPE
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=pipe,
+                stdout=pipe,
+                stderr=pipe,
+                env=environment,
+                limit=LONGEST_LINE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise Unavailable(f"{settings.python} cannot be started: {error.strerror}", absent=True) from None
+        host = cls(process, settings, folder)
+        try:
+            first = json.loads(await host.line(settings.patience))
+        except (Stopped, ValueError) as error:
+            await host.kill()
+            raise Unavailable(f"did not start: {error}\n{host.last_words()}".strip(), absent=False) from None
+        if "ready" not in first:
+            await host.kill()
+            kind, message = first.get("failed", ["no introduction", ""])
+            absent = kind in ("ModuleNotFoundError", "ImportError")
+            raise Unavailable(f"{kind}: {clean(message, folder)}", absent)
+        host.introduction = first
+        return host
+
+    def begin(self, mode: str) -> None:
+        """Tell the host how to drive the adapter."""
+        self.send({"mode": mode, "device": self.settings.device, "workdir": self.folder})
+
+    def send(self, line: Mapping[str, Any]) -> None:
+        """Send one line, without waiting for it to be read."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(line).encode("ascii") + b"\n")
+
+    async def line(self, timeout: float) -> bytes:
+        """The next line of the protocol; Stopped says what came instead."""
+        assert self.process.stdout is not None
+        try:
+            raw = await asyncio.wait_for(self.process.stdout.readline(), timeout)
+        except asyncio.TimeoutError:
+            await self.stack()
+            raise Stopped("hung", f"no answer within {timeout:g} s") from None
+        except ValueError:
+            raise Stopped("errored", f"the answer is longer than {LONGEST_LINE:,} bytes") from None
+        if not raw.endswith(b"\n"):
+            raise Stopped("crashed", await self.ending() + (", in the middle of its answer" if raw else ""))
+        return raw
+
+    async def ending(self) -> str:
+        """How the process ended."""
+        code = await self.process.wait()
+        await self.logging
+        if code >= 0:
+            return f"the process ended with exit status {code}"
+        return f"the process was ended by {signal.Signals(-code).name}"
+
+    async def stack(self) -> None:
+        """Let a process that hangs write where it hangs."""
+        if hasattr(signal, "SIGABRT") and self.process.returncode is None:
+            self.process.send_signal(signal.SIGABRT)
+        await asyncio.wait({asyncio.ensure_future(self.process.wait())}, timeout=2)
+
+    async def keep_log(self) -> None:
+        """Keep the end of what the framework prints."""
+        assert self.process.stderr is not None
+        while chunk := await self.process.stderr.read(65536):
+            self.log.append(chunk[-LOG_BYTES:])
+
+    def last_words(self) -> str:
+        """The last that the framework printed."""
+        text = b"".join(self.log)[-LOG_BYTES:].decode("utf-8", "replace").strip()
+        return clean(text, self.folder)
+
+    async def kill(self) -> None:
+        """End the process and all that it started."""
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        await self.process.wait()
+        self.logging.cancel()
+
+    async def close(self) -> None:
+        """Let the process end by itself: its input ends."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        await asyncio.wait({asyncio.ensure_future(self.process.wait())}, timeout=10)
+        await self.kill()
+
+
+def is_answer(raw: bytes, case_id: str) -> bool:
+    """Whether a line is an observation of a case."""
+    try:
+        line = json.loads(raw)
+    except (ValueError, RecursionError):
+        return False
+    steps = line.get("steps") if isinstance(line, dict) else None
+    whole = isinstance(steps, list) and all(isinstance(step, dict) for step in steps)
+    return whole and line["id"] == case_id and all(isinstance(step.get("quantities"), dict) for step in steps)
+
+
+def clean(text: str, folder: str) -> str:
+    """Text of a framework without the places of this machine."""
+    return _PLACES.sub(".../", text.replace(folder, "WORKDIR"))
+
+
+@dataclass
+class Conversation:
+    """The cases that one target still has to answer."""
+
+    todo: Iterator[Case]
+    record: Callable[[str, bytes], None]
+    waiting: deque[Case] = field(default_factory=deque)
+
+    async def go_on(self, host: Host) -> None:
+        """Send and receive until all is answered; Stopped when the host is gone."""
+        for case in self.waiting:
+            host.send(request(case))
+        while True:
+            for case in itertools.islice(self.todo, AHEAD - len(self.waiting)):
+                self.waiting.append(case)
+                host.send(request(case))
+            if not self.waiting:
+                return
+            raw = await host.line(host.settings.timeout)
+            self.answered(clean(raw.decode("utf-8", "replace"), host.folder).encode() if b'"raised"' in raw else raw)
+
+    def answered(self, raw: bytes) -> None:
+        """Record the answer to the case that waits longest; anything else that comes is an error of its own."""
+        case = self.waiting[0]
+        if not is_answer(raw, case.id):
+            raise Stopped("errored", f"what came back is no answer to this case: {raw[:200]!r}")
+        self.waiting.popleft()
+        self.record(case.id, raw)
+
+    def give_up(self, verdict: str, reason: str) -> None:
+        """Record what happened to the case that the host was on."""
+        case = self.waiting.popleft()
+        self.record(case.id, json.dumps({"id": case.id, verdict: reason}).encode())
+
+
+async def observe(
+    adapter: Path,
+    mode: str,
+    settings: Interpreter,
+    cases: Iterable[Case],
+    record: Callable[[str, bytes], None],
+    host: Host | None = None,
+) -> None:
+    """Have a target answer cases, each line recorded as it comes; a started host is used first, then new ones."""
+    conversation = Conversation(iter(cases), record)
+    with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
+        while True:
+            if host is None:
+                host = await Host.start(adapter, settings, folder)
+            host.folder = folder
+            try:
+                host.begin(mode)
+                await conversation.go_on(host)
+                await host.close()
+                return
+            except (Stopped, ConnectionError) as error:
+                await _after(host, conversation, error)
+                host = None
+                folder = tempfile.mkdtemp(dir=folder)
+            except BaseException:
+                await host.kill()
+                raise
+
+
+async def _after(host: Host, conversation: Conversation, error: Stopped | ConnectionError) -> None:
+    """Put down what ended a host, with its last words."""
+    verdict, reason = ("crashed", str(error)) if isinstance(error, ConnectionError) else (error.verdict, error.reason)
+    await asyncio.sleep(0)
+    await host.kill()
+    words = host.last_words()
+    conversation.give_up(verdict, f"{reason}\n{words}".strip())
+
+
+def elapsed(started: float) -> float:
+    """Seconds since a time of the monotonic clock."""
+    return round(time.monotonic() - started, 3)

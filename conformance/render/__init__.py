@@ -1,0 +1,1 @@
+"""Renderings of cases and reports: pure functions of their argument."""

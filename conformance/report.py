@@ -1,0 +1,85 @@
+"""Run files and cases -> a report: everything that a rendering needs, and nothing that it must look up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from conformance import known
+from conformance.case import Case
+from conformance.corpus import Corpus
+from conformance.dialect import STANDARD, Dialect
+from conformance.judge import VERDICTS, Result, judge
+from conformance.runs import Run, Target, read
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One target of a report: its run, the dialect that it declares, and a result for every case that it was given."""
+
+    run: Run
+    dialect: Dialect
+    results: dict[str, Result]
+
+    @property
+    def target(self) -> Target:
+        """Who was run."""
+        return self.run.header.target
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many cases got which verdict, in the order of the legend."""
+        counted = Counter(result.verdict for result in self.results.values())
+        return {verdict: counted[verdict] for verdict in VERDICTS if counted[verdict]}
+
+    @property
+    def green(self) -> bool:
+        """Whether the run came to its end and nothing in it is red."""
+        return self.run.complete and all(result.green for result in self.results.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All results: a row for each case, a column for each target."""
+
+    cases: list[Case]
+    columns: list[Column]
+
+    @property
+    def green(self) -> bool:
+        """Whether every column is."""
+        return all(column.green for column in self.columns)
+
+
+def run_files(folder: Path) -> list[Path]:
+    """The run files of a folder."""
+    return sorted(folder.glob("*.jsonl"))
+
+
+def build(corpus: Corpus, paths: Iterable[Path], excuses: list[known.Entry]) -> Report:
+    """Judge every run against the cases there are now."""
+    return Report(list(corpus), [column(corpus, read(path), excuses) for path in paths])
+
+
+def column(corpus: Corpus, run: Run, excuses: list[known.Entry]) -> Column:
+    """Judge one run. A case that has changed since then is missing; one that was not asked for is left out."""
+    header = run.header
+    dialect = STANDARD.under(header.dialect)
+    results: dict[str, Result] = {}
+    for case_id, line in run.lines():
+        if case_id in corpus.ids:
+            case = corpus.case(case_id)
+            changed = header.cases.get(case_id) != case.digest
+            result = changed_since(case_id) if changed else judge(case, line, dialect)
+            results[case_id] = known.apply(result, header.target, excuses)
+    for case_id in header.cases:
+        if case_id not in results and case_id in corpus.ids:
+            results[case_id] = judge(corpus.case(case_id), None, dialect)
+    return Column(run, dialect, results)
+
+
+def changed_since(case_id: str) -> Result:
+    """The verdict on an observation of what is no longer the case."""
+    return Result(case_id, "missing", "the case has changed since this run; run the target again")

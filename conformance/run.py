@@ -1,0 +1,166 @@
+"""Runs adapters side by side, each in its framework's own process, and writes a run file for every target."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from conformance import __version__
+from conformance.adapters import Adapter
+from conformance.case import Case
+from conformance.corpus import Corpus
+from conformance.dialect import STANDARD
+from conformance.observe import Host, Interpreter, Unavailable, elapsed, observe
+from conformance.runs import Header, Target, Writer, read
+from conformance.strict_yaml import BadInput
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to run: adapters in modes, on cases, with an interpreter, into a folder."""
+
+    adapters: Sequence[Adapter]
+    modes: tuple[str, ...]
+    corpus: Corpus
+    interpreter: Interpreter
+    folder: Path
+    resume: bool = False
+    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A run file that has been written, or the reason why there is none."""
+
+    adapter: Adapter
+    path: Path | None = None
+    reason: str = ""
+    absent: bool = False
+
+
+class Watch:
+    """Told of progress; the command line shows it."""
+
+    def begin(self, target: Target, cases: int) -> None:
+        """A target starts, with so many cases to answer."""
+
+    def answered(self, target: Target) -> None:
+        """A target has answered a case."""
+
+
+def run(job: Job, watch: Watch) -> list[Ran]:
+    """Run everything; KeyboardInterrupt leaves readable run files behind."""
+    return asyncio.run(_all(job, watch))
+
+
+async def _all(job: Job, watch: Watch) -> list[Ran]:
+    places = asyncio.Semaphore(job.workers)
+    return [ran for group in await asyncio.gather(*(_adapter(job, a, places, watch) for a in job.adapters)) for ran in group]
+
+
+async def _adapter(job: Job, adapter: Adapter, places: asyncio.Semaphore, watch: Watch) -> list[Ran]:
+    """Ask the adapter for its modes, then run one target for each that is wanted; the first in the process that asked."""
+    async with places:
+        with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
+            try:
+                host = await Host.start(adapter.path, job.interpreter, folder)
+                modes = wanted(adapter, host.introduction["ready"], job.modes)
+            except Unavailable as error:
+                return [Ran(adapter, None, error.reason, error.absent)]
+            if not modes:
+                await host.kill()
+                return []
+            first = await _target(job, adapter, modes[0], host, host.introduction, watch)
+    return [first, *await asyncio.gather(*(_later(job, adapter, mode, host, places, watch) for mode in modes[1:]))]
+
+
+async def _later(
+    job: Job, adapter: Adapter, mode: str, first: Host, places: asyncio.Semaphore, watch: Watch
+) -> Ran:
+    async with places:
+        return await _target(job, adapter, mode, None, first.introduction, watch)
+
+
+def wanted(adapter: Adapter, said: Any, chosen: tuple[str, ...]) -> list[str]:
+    """The modes to run, all or those chosen, after a look at whether what the adapter says of itself holds together."""
+    try:
+        modes, declared = dict(said["modes"]), dict(said["dialect"])
+        for mode in modes:
+            STANDARD.under({**declared, **modes[mode]})
+        texts = [said["framework"], said["version"], said.get("backend", ""), *modes]
+        if not modes or not all(isinstance(text, str) for text in texts):
+            raise TypeError("framework, version, backend and modes are texts, and there is a mode at least")
+    except (KeyError, TypeError, ValueError) as error:
+        raise Unavailable(f"describe() of {adapter.name} is not whole: {error}", absent=False) from None
+    return [mode for mode in modes if not chosen or mode in chosen]
+
+
+async def _target(
+    job: Job, adapter: Adapter, mode: str, host: Host | None, introduction: dict[str, Any], watch: Watch
+) -> Ran:
+    """Run one target into its run file."""
+    started = time.monotonic()
+    header = make_header(job, adapter, mode, introduction)
+    path = job.folder / f"{header.target.name}.jsonl"
+    kept = dict(resumable(path, header)) if job.resume else {}
+    todo: Iterator[Case] = (job.corpus.case(case_id) for case_id in job.corpus.ids if case_id not in kept)
+    writer = Writer(path, header, iter(kept.items()))
+    watch.begin(header.target, len(job.corpus.ids) - len(kept))
+    end = None
+    try:
+        record: Callable[[str, bytes], None] = lambda _, raw: (writer.raw(raw), watch.answered(header.target))[0]  # noqa: E731
+        await observe(adapter.path, mode, job.interpreter, todo, record, host)
+        end = {"finished": now(), "seconds": elapsed(started)}
+    except Unavailable as error:
+        return Ran(adapter, path, f"did not start again: {error.reason}")
+    finally:
+        writer.close(end)
+    return Ran(adapter, path)
+
+
+def make_header(job: Job, adapter: Adapter, mode: str, introduction: dict[str, Any]) -> Header:
+    """Everything that says what this run is a run of."""
+    said = introduction["ready"]
+    target = Target(
+        adapter.name, mode, said["framework"], said["version"], said.get("backend", ""), job.interpreter.device
+    )
+    provenance = {
+        "suite": __version__,
+        "python": introduction.get("python", ""),
+        "platform": introduction.get("platform", ""),
+        "versions": introduction.get("versions", {}),
+        "settings": {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"), **job.interpreter.environment},
+        "timeout": job.interpreter.timeout,
+        "command": list(job.command),
+        "started": now(),
+    }
+    return Header(target, {**said["dialect"], **said["modes"][mode]}, provenance, dict(job.corpus.digests))
+
+
+def resumable(path: Path, header: Header) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The lines of an earlier run of the same target that still hold: same versions, same dialect, unchanged cases."""
+    try:
+        earlier = read(path)
+    except BadInput:
+        return
+    same = ("suite", "python", "platform", "versions", "settings")
+    if earlier.header.target != header.target or earlier.header.dialect != header.dialect:
+        return
+    if any(earlier.header.provenance.get(name) != header.provenance[name] for name in same):
+        return
+    for case_id, line in earlier.lines():
+        if case_id in header.cases and earlier.header.cases.get(case_id) == header.cases[case_id]:
+            yield case_id, line
+
+
+def now() -> str:
+    """The time, to the second, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,170 @@
+"""Run files: what a target was seen to do. A header, one line per case, a footer; JSON lines, readable at every moment.
+
+header  {"run": 1, "target": {...}, "dialect": {...}, "provenance": {...}, "cases": {id: digest}}
+line    {"id": ..., "steps": [...], "seconds": ...}, or {"id": ..., "crashed" | "hung" | "errored": reason}
+footer  {"end": {"finished": ..., "seconds": ...}}; without it the run was cut off
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from conformance.strict_yaml import BadInput, Problem
+
+FORMAT = 1
+LONGEST_LINE = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An adapter in a mode and an environment; its name is the name of its run file."""
+
+    adapter: str
+    mode: str
+    framework: str
+    version: str
+    backend: str = ""
+    device: str = "cpu"
+
+    @property
+    def label(self) -> str:
+        """As people write it: `keras_layers[functional]`, with a device that is not the CPU."""
+        return f"{self.adapter}[{self.mode}]" if self.device == "cpu" else f"{self.adapter}[{self.mode},{self.device}]"
+
+    @property
+    def environment(self) -> str:
+        """Framework and version, and what computes underneath."""
+        return f"{self.framework} {self.version}" + (f" on {self.backend}" if self.backend else "")
+
+    @property
+    def name(self) -> str:
+        """A file name without suffix."""
+        device = [self.device] if self.device != "cpu" else []
+        parts = [self.adapter, self.mode, *device, self.framework, self.version, *self.backend.split()]
+        return "-".join(re.sub(r"[^A-Za-z0-9._+]+", "-", part) for part in parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Who ran, where, with what, on which cases."""
+
+    target: Target
+    dialect: Mapping[str, str]
+    provenance: Mapping[str, Any]
+    cases: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run file that has been read: its header, the place of every case's line, and whether it came to its end."""
+
+    path: Path
+    header: Header
+    complete: bool
+    places: Mapping[str, int] = field(repr=False)
+    end: Mapping[str, Any] = field(default_factory=dict)
+
+    def lines(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """(id, line) in the order of the file, one at a time in memory."""
+        with self.path.open("rb") as file:
+            for case_id, place in self.places.items():
+                file.seek(place)
+                yield case_id, json.loads(file.readline())
+
+
+class Writer:
+    """Writes a run file line by line, each flushed: whenever it stops, what is there can be read."""
+
+    def __init__(self, path: Path, header: Header, kept: Iterator[tuple[str, dict[str, Any]]] | None = None) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_suffix(".tmp")
+        self.file: IO[bytes] = fresh.open("wb")
+        self.write({"run": FORMAT, **asdict(header)})
+        for _, line in kept or ():
+            self.write(line)
+        os.replace(fresh, path)
+
+    def write(self, line: Mapping[str, Any]) -> None:
+        """Add one line."""
+        self.raw(json.dumps(line, separators=(",", ":")).encode())
+
+    def raw(self, line: bytes) -> None:
+        """Add one line that is JSON already."""
+        self.file.write(line.rstrip(b"\n") + b"\n")
+        self.file.flush()
+
+    def close(self, end: Mapping[str, Any] | None) -> None:
+        """End the file; without a footer it says that the run was cut off."""
+        if end is not None:
+            self.write({"end": end})
+        self.file.close()
+
+
+def read(path: Path) -> Run:
+    """Index a run file. A last line that is cut off is left out; BadInput says where anything else is wrong."""
+    places: dict[str, int] = {}
+    header: Header | None = None
+    end: dict[str, Any] = {}
+    complete = False
+    for number, place, raw in _lines(path):
+        if complete:
+            raise _bad(path, number, "there is something after the footer")
+        if not raw.endswith(b"\n"):
+            break
+        line = _object(path, number, raw)
+        if header is None:
+            header = _header(path, line)
+        elif "end" in line:
+            end, complete = line["end"], True
+        elif not isinstance(line.get("id"), str) or line["id"] in places:
+            raise _bad(path, number, "this line has no id of its own; a case stands here once")
+        else:
+            places[line["id"]] = place
+    if header is None:
+        raise _bad(path, 1, "this is no run file: it has no header; run the target again")
+    return Run(path, header, complete, places, end)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
+    try:
+        with path.open("rb") as file:
+            place = 0
+            for number, raw in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), b""), 1):
+                if len(raw) > LONGEST_LINE:
+                    raise _bad(path, number, f"a line is longer than {LONGEST_LINE:,} bytes")
+                yield number, place, raw
+                place += len(raw)
+    except OSError as error:
+        raise _bad(path, 1, f"cannot be read: {error.strerror or error}") from None
+
+
+def _object(path: Path, number: int, raw: bytes) -> dict[str, Any]:
+    try:
+        line = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise _bad(path, number, f"this line is no JSON ({error}); run the target again") from None
+    if not isinstance(line, dict):
+        raise _bad(path, number, "a line of a run file is a JSON object")
+    return line
+
+
+def _header(path: Path, line: dict[str, Any]) -> Header:
+    if line.get("run") != FORMAT:
+        raise _bad(path, 1, f"this is no run file of format {FORMAT}; run the target again with this version")
+    try:
+        texts = {**line["dialect"], **line["cases"], **line["target"]}
+        if not all(isinstance(text, str) for text in texts.values()):
+            raise TypeError("target, dialect and cases hold texts")
+        return Header(Target(**line["target"]), line["dialect"], dict(line["provenance"]), line["cases"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _bad(path, 1, f"the header is not whole ({error}); run the target again") from None
+
+
+def _bad(path: Path, line: int, message: str) -> BadInput:
+    return BadInput([Problem(str(path), line, 1, message)])

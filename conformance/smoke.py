@@ -1,0 +1,112 @@
+"""Drives every verb of an adapter once: what is wrong with the adapter itself, before any case speaks of its framework."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.adapters import Adapter
+from conformance.case import Case
+from conformance.dialect import STANDARD
+from conformance.judge import Result, judge
+from conformance.load import build
+from conformance.observe import Host, Interpreter, Unavailable, observe
+from conformance.run import wanted
+from conformance.strict_yaml import parse
+
+LAYER = "layer: {features: 2, momentum: 0.75, epsilon: 0.5, moving_mean: [1, 2], gamma: [2, 3]}"
+DATA = """
+data:
+  x: [[1, 2], [5, 4], [3, 9]]
+  u: [[1, 0], [0, 1], [2, 2]]
+  m: [1, 1, 0]
+  image: [[[[1, 2]], [[3, 5]]], [[[0, 4]], [[2, 1]]]]
+"""
+SGD = "targets: x, optimizer: {sgd: {learning_rate: 0.5}}, batch_size: 2"
+ADAM = "targets: x, optimizer: {adam: {learning_rate: 0.5}}, batch_size: 3"
+VERBS = {
+    "train": "[train: x, train: x]",
+    "train rank 4": "[train: image, predict: image]",
+    "train mask": "[{train: x, mask: m}]",
+    "predict": "[predict: x]",
+    "call true": "[{call: x, training: true}]",
+    "call false": "[{call: x, training: false}]",
+    "call unset": "[{call: x, training: unset}]",
+    "fit sgd": "[{fit: x, %s}]" % SGD,
+    "fit adam": "[{fit: x, %s}]" % ADAM,
+    "backward": "[{backward: x, upstream: u, training: true}, {backward: x, upstream: u, training: false}]",
+    "freeze": "[{freeze: {of: layer}}, {train: x}]",
+    "freeze model": "[{freeze: {of: model}}, {train: x}]",
+    "unfreeze": "[{freeze: {of: layer}}, {unfreeze: {of: layer}}, {train: x}]",
+    "save": "[{train: x}, {save: a}]",
+    "restore": "[{train: x}, {save: a}, {train: x}, {restore: a, into: fresh}]",
+    "restore same": "[{train: x}, {save: a}, {train: x}, {restore: a, into: same}]",
+    "set": "[{set: {moving_mean: [7, 8]}}, {predict: x}]",
+}
+NETWORK = """
+network:
+  - dense: {name: first, kernel: [[1, 2], [3, 4]], bias: [1, 0]}
+  - batch_norm: {name: norm, features: 2, momentum: 0.75, epsilon: 0.5}
+  - activation: tanh
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a verb did in a mode."""
+
+    mode: str
+    verb: str
+    fine: bool
+    message: str
+
+
+def cases() -> Iterator[Case]:
+    """A small case for every verb, and for a network."""
+    for verb, steps in VERBS.items():
+        yield _case(verb, LAYER, steps)
+    yield _case("network", NETWORK, "[{train: x}, {predict: x}, {fit: x, %s}]" % SGD)
+
+
+def _case(name: str, subject: str, steps: str) -> Case:
+    return build(parse(f"title: {name}\n{subject}\n{DATA}\nsteps: {steps}\n", name), name, "")
+
+
+def smoke(adapter: Adapter, interpreter: Interpreter) -> list[Finding]:
+    """Every verb in every mode; a finding with the verb `start` when the adapter could not be started."""
+    return asyncio.run(_smoke(adapter, interpreter))
+
+
+async def _smoke(adapter: Adapter, interpreter: Interpreter) -> list[Finding]:
+    found: list[Finding] = []
+    with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
+        try:
+            host = await Host.start(adapter.path, interpreter, folder)
+            await host.kill()
+            said = host.introduction["ready"]
+            modes = wanted(adapter, said, ())
+        except Unavailable as error:
+            return [Finding("", "start", False, error.reason)]
+        for mode in modes:
+            lines: dict[str, Any] = {}
+            await observe(adapter.path, mode, interpreter, cases(), lambda i, raw: lines.update({i: json.loads(raw)}))
+            dialect = STANDARD.under({**said["dialect"], **said["modes"][mode]})
+            found += [_finding(mode, case, judge(case, lines.get(case.id), dialect)) for case in cases()]
+    return found
+
+
+def _finding(mode: str, case: Case, result: Result) -> Finding:
+    """Structural faults are the adapter's; a departing number may be the framework's, and is only told."""
+    first = result.first
+    if first is not None and first.expected is not None:
+        message = f"runs; {first.quantity} departs at step {first.step + 1}: the cases will tell"
+        return Finding(mode, case.id, True, message)
+    if first is not None:
+        return Finding(mode, case.id, False, f"step {first.step + 1}: {first.quantity} {first.what}")
+    if result.verdict == "unsupported":
+        return Finding(mode, case.id, True, f"unsupported: {result.reason}")
+    return Finding(mode, case.id, result.verdict == "conforms", result.reason or "conforms")
