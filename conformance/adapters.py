@@ -48,7 +48,7 @@ class Adapter:
 def folder() -> Path:
     """The folder of adapters: inside the installed package, or beside it in a checkout."""
     package = Path(__file__).parent
-    inside = package / "adapters"
+    inside = package / "adapter_files"
     return inside if inside.is_dir() else package.parent / "adapters"
 
 

@@ -212,6 +212,48 @@ class Conversation:
         self.record(case.id, json.dumps({"id": case.id, verdict: reason}).encode())
 
 
+@dataclass
+class Sitting:
+    """A target that answers cases, in as many processes as its crashes and hangs make necessary."""
+
+    adapter: Path
+    mode: str
+    settings: Interpreter
+    folder: Path
+    host: Host | None = None
+
+    async def answer(self, cases: Iterable[Case], record: Callable[[str, bytes], None]) -> None:
+        """Have cases answered, each line recorded as it comes."""
+        conversation = Conversation(iter(cases), record)
+        while True:
+            host = self.host or await self.begin()
+            try:
+                await conversation.go_on(host)
+            except (Stopped, ConnectionError) as error:
+                self.host = None
+                await _after(host, conversation, error)
+            else:
+                return
+
+    async def begin(self, started: Host | None = None) -> Host:
+        """Start a process, or take one that has been started, and tell it the mode."""
+        folder = tempfile.mkdtemp(dir=self.folder)
+        self.host = started or await Host.start(self.adapter, self.settings, folder)
+        self.host.folder = folder
+        self.host.begin(self.mode)
+        return self.host
+
+    async def close(self) -> None:
+        """Let the process end."""
+        if self.host is not None:
+            await self.host.close()
+
+    async def kill(self) -> None:
+        """End the process at once."""
+        if self.host is not None:
+            await self.host.kill()
+
+
 async def observe(
     adapter: Path,
     mode: str,
@@ -220,34 +262,24 @@ async def observe(
     record: Callable[[str, bytes], None],
     host: Host | None = None,
 ) -> None:
-    """Have a target answer cases, each line recorded as it comes; a started host is used first, then new ones."""
-    conversation = Conversation(iter(cases), record)
+    """Have a target answer cases and end its process; a host that has been started is used first, then new ones."""
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
-        while True:
-            if host is None:
-                host = await Host.start(adapter, settings, folder)
-            host.folder = folder
-            try:
-                host.begin(mode)
-                await conversation.go_on(host)
-                await host.close()
-                return
-            except (Stopped, ConnectionError) as error:
-                await _after(host, conversation, error)
-                host = None
-                folder = tempfile.mkdtemp(dir=folder)
-            except BaseException:
-                await host.kill()
-                raise
+        sitting = Sitting(adapter, mode, settings, Path(folder))
+        try:
+            if host is not None:
+                await sitting.begin(host)
+            await sitting.answer(cases, record)
+            await sitting.close()
+        except BaseException:
+            await sitting.kill()
+            raise
 
 
 async def _after(host: Host, conversation: Conversation, error: Stopped | ConnectionError) -> None:
     """Put down what ended a host, with its last words."""
     verdict, reason = ("crashed", str(error)) if isinstance(error, ConnectionError) else (error.verdict, error.reason)
-    await asyncio.sleep(0)
     await host.kill()
-    words = host.last_words()
-    conversation.give_up(verdict, f"{reason}\n{words}".strip())
+    conversation.give_up(verdict, f"{reason}\n{host.last_words()}".strip())
 
 
 def elapsed(started: float) -> float:

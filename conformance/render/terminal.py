@@ -84,10 +84,11 @@ GLYPHS = {
 def print_report(report: Report, console: Console | None = None) -> None:
     """A summary of every target, then every case in which something is not simply as it should be."""
     console = console or Console()
-    table = Table("target", "environment", *(verdict for verdict in VERDICTS if verdict != "unavailable"), "worst error")
+    verdicts = [verdict for verdict in VERDICTS if any(verdict in column.counts for column in report.columns)]
+    table = Table("target", "environment", *verdicts, "worst error")
     for column in report.columns:
         worst = max((result.error for result in column.results.values() if result.verdict == "conforms"), default=0)
-        counts = (str(column.counts.get(verdict, "")) for verdict in VERDICTS if verdict != "unavailable")
+        counts = (str(column.counts.get(verdict, "")) for verdict in verdicts)
         cut_off = "" if column.run.complete else " (cut off)"
         table.add_row(
             escape(column.target.label) + cut_off, escape(column.target.environment), *counts, f"{worst:.2f} bounds"
