@@ -1,4 +1,4 @@
-"""Drives torch.nn.BatchNorm1d, 2d and 3d, by rank, in eager mode; train() and eval() say what a pass is."""
+"""Drives torch.nn.BatchNorm1d, 2d and 3d, by rank, in eager mode: train() and eval() say what a pass is."""
 
 from collections import OrderedDict
 from decimal import Decimal
@@ -7,7 +7,8 @@ import torch
 from torch import nn
 from torch.nn.functional import mse_loss
 
-BATCH_NORMS = {1: nn.BatchNorm1d, 2: nn.BatchNorm1d, 3: nn.BatchNorm2d, 4: nn.BatchNorm3d}  # by a sample's rank
+DEVICE = None  # CPU, which needs no copying
+BATCH_NORMS = {1: nn.BatchNorm1d, 2: nn.BatchNorm1d, 3: nn.BatchNorm2d, 4: nn.BatchNorm3d}  # by the rank of a sample
 ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU, "sigmoid": nn.Sigmoid}
 KEYS = {  # {quantity: its key in state_dict()}
     "batch_norm": {"moving_mean": "running_mean", "moving_variance": "running_var", "gamma": "weight", "beta": "bias"},
@@ -28,48 +29,53 @@ def describe():
         "dialect": {
             # https://docs.pytorch.org/docs/stable/generated/torch.nn.modules.batchnorm.BatchNorm1d.html
             "variance": "sample",
-            # requires_grad_() is for parameters, https://docs.pytorch.org/docs/stable/notes/autograd.html, and has no
-            # part in what the statistics do, https://github.com/pytorch/pytorch/issues/86590
+            # requires_grad_() is about parameters, and only eval() keeps the statistics as they are:
+            # https://github.com/pytorch/pytorch/blob/main/docs/source/notes/autograd.md
+            # https://github.com/pytorch/pytorch/issues/86590
             "frozen_training_call": "trains",
-            # https://docs.pytorch.org/docs/stable/notes/modules.html#neural-network-training-with-modules
+            # https://github.com/pytorch/pytorch/blob/main/docs/source/notes/modules.md
             "bare_call": "as_last_set",
-            # undocumented, as observed; on purpose: https://github.com/pytorch/pytorch/pull/2961
+            # undocumented, as observed, and on purpose: https://github.com/pytorch/pytorch/pull/2961
             "one_value_per_channel": "refuses",
-            # https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html#torch.nn.Module.load_state_dict
+            # load_state_dict is strict unless told otherwise:
+            # https://docs.pytorch.org/tutorials/beginner/saving_loading_models.html
             "missing_statistics": "refused",
-            # https://docs.pytorch.org/docs/stable/generated/torch.optim.Adam.html
+            # https://pytorch.org/docs/1.13/generated/torch.optim.Adam.html
             "adam_epsilon": "corrected",
         },
     }
 
 
 def use(device):
-    torch.set_default_device(device)
+    global DEVICE
+    DEVICE = device
 
 
 def tensor(x):
-    """(N, ..., C) -> (N, C, ...)."""
-    x = torch.as_tensor(x)
-    return x if x.ndim == 2 else x.movedim(-1, 1).contiguous()
+    """(N, ..., C) -> (N, C, ...), on the device."""
+    x = torch.from_numpy(x)
+    if x.ndim > 2:
+        x = x.movedim(-1, 1).contiguous()
+    return x.to(DEVICE) if DEVICE else x
 
 
 def array(y):
-    """(N, C, ...) -> (N, ..., C)."""
-    return (y if y.ndim == 2 else y.movedim(1, -1)).numpy(force=True)
+    """(N, C, ...) -> (N, ..., C), in NumPy."""
+    return (y.movedim(1, -1) if y.ndim > 2 else y).numpy(force=True)
 
 
 def batch_norm(layer):
     if layer["training"] is not None:
         raise Unsupported("a module's mode is switched by train() and eval(), it is not baked in")
     if layer["center"] and not layer["scale"]:
-        raise Unsupported("beta can be left out by bias=False, but gamma only with beta, by affine=False")
+        raise Unsupported("bias=False leaves out beta alone, but only affine=False leaves out gamma, and beta with it")
     module = BATCH_NORMS[len(layer["shape"])](
         layer["features"],
         eps=layer["epsilon"],
         momentum=float(1 - Decimal(repr(layer["momentum"]))),  # of the new statistic: 0.01, which 1 - 0.99 is not
         affine=layer["scale"],
         dtype=getattr(torch, layer["dtype"]),
-        **({"bias": False} if layer["scale"] and not layer["center"] else {}),  # older versions have no `bias`
+        **({"bias": False} if layer["scale"] and not layer["center"] else {}),  # older versions do not know `bias`
     )
     return module if layer["trainable"] else module.requires_grad_(False)
 
@@ -97,17 +103,17 @@ class Model:
     """A module, the `parts` of it that can be frozen, and the `keys` of its quantities in state_dict()."""
 
     def __init__(self, module, parts, keys, variables):
-        self.module, self.parts, self.keys = module, parts, keys
-        references = module.state_dict()  # to tensors that torch changes in place
+        self.module, self.parts, self.keys = module.to(DEVICE) if DEVICE else module, parts, keys
+        references = module.state_dict()  # to the tensors, which torch changes in place
         self.tensors = {name: references[key] for name, key in keys.items() if key in references}
         self.set(variables)
 
-    def state(self):  # .T: a dense kernel is (out, in) in torch, and a vector stays as it is
-        return {name: tensor.numpy(force=True).T for name, tensor in self.tensors.items()}
+    def state(self):  # a dense kernel is (out, in) in torch; .T leaves vectors as they are
+        return {name: values.numpy(force=True).T for name, values in self.tensors.items()}
 
     def set(self, values):
         for name, value in values.items():
-            self.tensors[name].copy_(torch.as_tensor(value.T))
+            self.tensors[name].copy_(torch.from_numpy(value.T))
 
     def forward(self, x, training):
         """One pass; `training` None leaves the mode as it was."""

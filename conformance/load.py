@@ -106,12 +106,12 @@ def _problem(document: Document, detail: ErrorDetails) -> Problem:
 
 
 def _real_path(document: Document, location: tuple[Any, ...]) -> tuple[str | int, ...]:
-    """The location without the names of variants that the validation puts into it."""
-    path: tuple[str | int, ...] = ()
-    for index, part in enumerate(location):
-        if (*path, part) in document.marks or index == len(location) - 1:
-            path = (*path, part)
-    return path
+    """The location without the names of variants that the validation puts into it, some of which are keys as well."""
+    paths: list[tuple[str | int, ...]] = [()]
+    for part in location:
+        paths += [(*path, part) for path in paths if (*path, part) in document.marks]
+    longest = max(paths, key=lambda path: (path[-1:] == location[-1:], len(path)))
+    return longest if longest[-1:] == location[-1:] else (*longest, location[-1])
 
 
 def _message(detail: ErrorDetails, path: tuple[str | int, ...]) -> str:

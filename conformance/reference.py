@@ -302,6 +302,7 @@ def trace(case: Case, dialect: Dialect) -> list[Outcome]:
     """What every step of a case should show under a dialect."""
     machine = Machine(case, dialect)
     outcomes: list[Outcome] = []
+    seen: dict[int, tuple[Floats, Value]] = {}  # most variables stay the same array from step to step
     with np.errstate(all="ignore"):
         for step in case.text.steps:
             raises, computed = False, dict[str, Floats]()
@@ -310,5 +311,6 @@ def trace(case: Case, dialect: Dialect) -> list[Outcome]:
             except Refused:
                 raises = True
             shown = {**computed, **machine.state()}
-            outcomes.append(Outcome(raises, {name: value(copied) for name, copied in shown.items()}))
+            seen = {id(copied): seen.get(id(copied)) or (copied, value(copied)) for copied in shown.values()}
+            outcomes.append(Outcome(raises, {name: seen[id(copied)][1] for name, copied in shown.items()}))
     return outcomes

@@ -124,7 +124,7 @@ class _Reader:
     def mapping(self, path: Path) -> dict[str, Any]:
         content: dict[str, Any] = {}
         while not isinstance(event := self.loader.get_event(), yaml.MappingEndEvent):
-            key = self.value(event, path) if isinstance(event, yaml.ScalarEvent) else None
+            key = self.scalar(event) if isinstance(event, yaml.ScalarEvent) else None
             if not isinstance(key, str):
                 raise self.refuse(event, "a key must be text; put it in quotes if it is meant to be")
             if key in content:

@@ -3,41 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from conformance.case import Case, Fit, Restore, Step
+from conformance.case import Case
 from conformance.dialect import STANDARD, Dialect
 from conformance.judge import VERDICTS, K, Result
-from conformance.plan import instruction
 from conformance.reference import trace
+from conformance.render.words import GLYPHS, amount, numbers, sentence, why
 from conformance.report import Report
 from conformance.rounding import EPS
 
 
-def numbers(array: NDArray[np.generic], most: int = 24) -> str:
-    """An array on one line, cut where it is long."""
-    text = np.array2string(np.asarray(array), precision=8, separator=", ", threshold=most, max_line_width=10_000)
-    return " ".join(text.split())
-
-
-def sentence(step: Step) -> str:
-    """A step in words: its verb and what it is given."""
-    said = instruction(step)
-    verb, passed = said.pop("verb"), said.pop("data", said.pop("name", ""))
-    if verb == "set":
-        said["values"] = ", ".join(f"{name} = {numbers(value)}" for name, value in getattr(step, "set", {}).items())
-    if verb == "call":
-        said["training"] = "unset" if said["training"] is None else said["training"]
-    if isinstance(step, Restore) and not step.omit:
-        del said["omit"]
-    if isinstance(step, Fit):
-        name, *_ = said["optimizer"].pop("name"), None
-        said["optimizer"] = f"{name}({', '.join(f'{key}={value}' for key, value in said['optimizer'].items())})"
-    options = ", ".join(f"{name}: {value}" for name, value in said.items())
-    return " ".join(part for part in (verb, str(passed), f"({options})" if options else "") if part)
+__all__ = ["print_case", "print_report", "print_steps", "why"]
 
 
 def print_case(case: Case, dialect: Dialect, console: Console | None = None) -> None:
@@ -67,18 +46,12 @@ def print_case(case: Case, dialect: Dialect, console: Console | None = None) -> 
     console.print(table)
 
 
-GLYPHS = {
-    "conforms": "[green]✓[/]",
-    "diverges": "[bold red]✗ diverges[/]",
-    "known": "[yellow]~ known[/]",
-    "healed": "[bold red]♥ healed[/]",
-    "unsupported": "[dim]– unsupported[/]",
-    "errored": "[bold red]! errored[/]",
-    "crashed": "[bold red]! crashed[/]",
-    "hung": "[bold red]! hung[/]",
-    "missing": "[bold red]? missing[/]",
-    "unavailable": "[dim]unavailable[/]",
-}
+STYLES = {"conforms": "green", "known": "yellow", "unsupported": "dim", "unavailable": "dim"}
+
+
+def styled(verdict: str) -> str:
+    """A verdict with its glyph and, in colour, whether it needs a look."""
+    return f"[{STYLES.get(verdict, 'bold red')}]{GLYPHS[verdict]} {verdict}[/]"
 
 
 def print_report(report: Report, console: Console | None = None) -> None:
@@ -98,25 +71,10 @@ def print_report(report: Report, console: Console | None = None) -> None:
         for result in column.results.values():
             if not result.green:
                 console.print(
-                    f"{GLYPHS[result.verdict]} {escape(column.target.label)} [bold]{escape(result.case)}[/]: "
+                    f"{styled(result.verdict)} {escape(column.target.label)} [bold]{escape(result.case)}[/]: "
                     f"{escape(why(result))}",
                     soft_wrap=True,
                 )
-
-
-def why(result: Result) -> str:
-    """A result in one sentence: where it departs first, from what to what, and the cause where one was found."""
-    if result.first is None or result.verdict not in ("diverges", "known"):
-        return result.reason
-    first = result.first
-    said = f"step {first.step + 1}: {first.quantity} {first.what}"
-    if first.expected is not None and first.observed is not None:
-        place = "" if first.index in ((), (0,)) else str(list(first.index))
-        amount = f"{first.error:.3g}" if first.error < 1e9 else "over 1e9"
-        said = f"step {first.step + 1}: {first.quantity}{place} is {first.observed:.9g} where {first.expected:.9g}"
-        said += f" was promised ({amount} times the bound)"
-    cause = result.explanation or ("unexplained" if result.verdict == "diverges" else "")
-    return "; ".join(filter(None, (said, cause, result.reason)))
 
 
 def print_steps(result: Result, case: Case, console: Console) -> None:
@@ -131,6 +89,6 @@ def print_steps(result: Result, case: Case, console: Console) -> None:
             style = "bold red" if item.divergence else ""
             expected = "nothing" if item.expected is None else numbers(item.expected)
             observed = numbers(item.observed) if isinstance(item.observed, np.ndarray) else str(item.observed)
-            table.add_row(escape(first), item.name, expected, escape(observed), f"{item.error:.3g}", style=style)
+            table.add_row(escape(first), item.name, expected, escape(observed), amount(item.error), style=style)
             first = ""
     console.print(table)

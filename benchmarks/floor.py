@@ -1,0 +1,79 @@
+"""The bare loop of the layer calls that a case makes, without the suite: build, three training and two inference passes.
+
+Usage: python floor.py torch_nn|keras_layers|flax_linen|numpy_demo COUNT      (in the framework's own interpreter)
+Prints the seconds of CPU that COUNT repetitions take after a warm-up of COUNT/10.
+"""
+
+import sys
+import time
+
+import numpy as np
+
+X = np.random.RandomState(0).standard_normal((8, 4)).astype(np.float32)
+
+
+def torch_nn():
+    import torch
+
+    x = torch.from_numpy(X)
+
+    def once():
+        layer = torch.nn.BatchNorm1d(4)
+        for _ in range(3):
+            layer.train()
+            layer(x)
+        for _ in range(2):
+            layer.eval()
+            layer(x)
+
+    return once
+
+
+def keras_layers():
+    import keras
+
+    def once():
+        layer = keras.layers.BatchNormalization()
+        for training in (True, True, True, False, False):
+            layer(X, training=training)
+
+    return once
+
+
+def flax_linen():
+    import flax.linen as nn
+    import jax
+
+    def once():
+        layer = nn.BatchNorm()
+        variables = layer.init(jax.random.key(0), X, use_running_average=True)
+        for _ in range(3):
+            _, moved = layer.apply(variables, X, use_running_average=False, mutable=["batch_stats"])
+            variables = {**variables, **moved}
+        for _ in range(2):
+            layer.apply(variables, X, use_running_average=True)
+
+    return once
+
+
+def numpy_demo():
+    def once():
+        mean, variance = np.zeros(4, np.float32), np.ones(4, np.float32)
+        for training in (True, True, True, False, False):
+            m, v = (X.mean(0), X.var(0)) if training else (mean, variance)
+            (X - m) / np.sqrt(v + 0.001)
+            if training:
+                mean, variance = 0.9 * mean + 0.1 * m, 0.9 * variance + 0.1 * v
+
+    return once
+
+
+if __name__ == "__main__":
+    name, count = sys.argv[1], int(sys.argv[2])
+    once = {"torch_nn": torch_nn, "keras_layers": keras_layers, "flax_linen": flax_linen, "numpy_demo": numpy_demo}[name]()
+    for _ in range(count // 10):
+        once()
+    started = time.process_time()
+    for _ in range(count):
+        once()
+    print(time.process_time() - started)

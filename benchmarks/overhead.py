@@ -1,0 +1,160 @@
+"""What the suite adds to a framework's own time, and what it takes for itself, over generated cases of five steps.
+
+Usage: python benchmarks/overhead.py [--target torch_nn] [--python PATH] [--cases 1000] [--memory]
+
+Prints, in seconds of CPU: the floor (benchmarks/floor.py, same interpreter, same run); the host with the adapter on the
+same calls; and the suite's own stages. With --memory: how much both sides grow from 100 to 10,000 cases.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+from conformance import adapters, report
+from conformance.corpus import select
+from conformance.observe import Host, Interpreter, Sitting
+from conformance.plan import request
+from conformance.render.html import write_page
+from conformance.run import Job, Watch, run
+
+CASE = """\
+title: Generated {number}
+question: Does it?
+effect: None.
+sources: [https://arxiv.org/abs/1502.03167]
+layer: {{features: 4, momentum: 0.9, epsilon: 0.001}}
+data:
+  first: {{random_state: {number}, normal: [8, 4]}}
+  second: {{random_state: {number}, normal: [8, 4], skip: 32, scale: 2, shift: 1}}
+steps:
+  - train: first
+  - train: second
+  - predict: first
+  - train: first
+  - predict: second
+    expect: {{gamma: [1, 1, 1, 1], beta: [0, 0, 0, 0]}}
+"""
+
+
+def generate(folder, count):
+    for number in range(count):
+        (folder / f"case_{number:05}.yaml").write_text(CASE.format(number=number))
+    return folder
+
+
+def floor(target, python, count):
+    script = Path(__file__).with_name("floor.py")
+    settings = {"OMP_NUM_THREADS": "1", **os.environ}  # as the suite sets it
+    command = [python, str(script), target, str(count)]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, env=settings)
+    return float(shown.stdout.split()[-1])
+
+
+def host_cpu(target, python, lines):
+    """CPU seconds that the host takes from its first to its last answer, read from the process itself."""
+
+    async def measure():
+        with tempfile.TemporaryDirectory() as folder:
+            host = await Host.start(adapters.named(target).path, Interpreter(python), folder)
+            mode = next(iter(host.introduction["ready"]["modes"]))
+            sitting = Sitting(adapters.named(target).path, mode, Interpreter(python), Path(folder))
+            await sitting.begin(host)
+            process = psutil.Process(host.process.pid)
+            warm = len(lines) // 10
+            for line in lines[:warm]:
+                host.send(line)
+            for _ in range(warm):
+                await host.line(60)
+            before = sum(process.cpu_times()[:2])
+            for line in lines:
+                host.send(line)
+            for _ in lines:
+                await host.line(60)
+            used = sum(process.cpu_times()[:2]) - before
+            await host.kill()
+            return used
+
+    return asyncio.run(measure())
+
+
+def stages(target, python, root, folder):
+    """CPU seconds of the suite's own process: everything from the YAML files to the page."""
+    job_interpreter = Interpreter(python)
+    marks = [("", time.process_time())]
+    corpus = select(root, ())
+    corpus.check()
+    marks.append(("load", time.process_time()))
+    adapter = adapters.named(target)
+    mode = ("module",) if target == "torch_nn" else ("layer",) if target == "keras_layers" else ("eager",)
+    ran = run(Job([adapter], mode, corpus, job_interpreter, folder / "runs"), Watch())
+    marks.append(("plan, send, receive, write", time.process_time()))
+    made = report.build(corpus, [outcome.path for outcome in ran], [])
+    marks.append(("judge", time.process_time()))
+    write_page(made, folder / "index.html")
+    marks.append(("render", time.process_time()))
+    return {name: now - before for (_, before), (name, now) in zip(marks, marks[1:], strict=False)}
+
+
+def memory(target, python, root, folder):
+    """Resident megabytes of the suite's process and the host's after 100 and after 10,000 cases."""
+
+    class Weigh(Watch):
+        def __init__(self):
+            self.answers, self.seen = 0, {}
+
+        def answered(self, _):
+            self.answers += 1
+            if self.answers in (100, 10_000):
+                children = psutil.Process().children()
+                self.seen[self.answers] = [psutil.Process(p).memory_info().rss / 1e6 for p in (os.getpid(), *[c.pid for c in children])]
+
+    corpus = select(root, ())
+    for name in corpus.ids:
+        corpus.digests[name] = "0"
+    weigh = Weigh()
+    mode = ("module",) if target == "torch_nn" else ("layer",) if target == "keras_layers" else ("eager",)
+    run(Job([adapters.named(target)], mode, corpus, Interpreter(python), folder / "runs"), weigh)
+    return weigh.seen
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--target", default="torch_nn")
+    parser.add_argument("--python", default=sys.executable)
+    parser.add_argument("--cases", type=int, default=1000)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--memory", action="store_true")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        if arguments.memory:
+            (folder / "cases").mkdir()
+            root = generate(folder / "cases", 10_000)
+            print(json.dumps(memory(arguments.target, arguments.python, root, folder)))
+            return
+        (folder / "cases").mkdir()
+        root = generate(folder / "cases", arguments.cases)
+        corpus = select(root, ())
+        lines = [request(case) for case in corpus]
+        floors = [floor(arguments.target, arguments.python, arguments.cases) for _ in range(arguments.repeat)]
+        hosts = [host_cpu(arguments.target, arguments.python, lines) for _ in range(arguments.repeat)]
+        print(f"{arguments.target}, {arguments.cases} cases, CPU seconds, median of {arguments.repeat}")
+        print(f"  bare loop        {statistics.median(floors):8.3f}")
+        print(f"  host and adapter {statistics.median(hosts):8.3f}   {statistics.median(hosts) / statistics.median(floors):.2f} times")
+        own = stages(arguments.target, arguments.python, root, folder)
+        for name, seconds in own.items():
+            print(f"  {name:26} {seconds:8.3f}")
+        print(f"  ours in all                {sum(own.values()):8.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""What more than one rendering says: verdicts as glyphs, arrays on one line, errors, steps and results as sentences."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import isfinite
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from conformance.case import Fit, Restore, Step
+from conformance.judge import Result
+from conformance.plan import instruction
+
+GLYPHS = {
+    "conforms": "✓",
+    "diverges": "✗",
+    "known": "≈",
+    "healed": "♥",
+    "unsupported": "–",
+    "errored": "!",
+    "crashed": "‼",
+    "hung": "…",
+    "missing": "?",
+    "unavailable": "∅",
+}
+LARGEST_ERROR = 1e9
+
+
+def numbers(array: NDArray[Any], digits: int = 8, most: int = 24) -> str:
+    """An array on one line; of a long one the beginning, and how long it is."""
+    head = array if array.size <= most else array.ravel()[:most]
+    return _written(head.tobytes(), array.dtype, array.shape, digits, head.size)
+
+
+@lru_cache(maxsize=50_000)
+def _written(raw: bytes, dtype: np.dtype[Any], shape: tuple[int, ...], digits: int, shown: int) -> str:
+    """The text of an array, or of its first numbers; the same bytes are formatted once."""
+    head, size = np.frombuffer(raw, dtype), int(np.prod(shape))
+    if shown == size:
+        return _nested(head.reshape(shape).tolist(), f".{digits}g")
+    return f"{_nested(head.tolist(), f'.{digits}g')[:-1]}, …] the first {shown} of {size:,} numbers, shape {shape}"
+
+
+def _nested(value: object, digits: str) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join([_nested(item, digits) for item in value])}]"
+    return format(value, digits) if isinstance(value, float) else str(value)
+
+
+def amount(error: float) -> str:
+    """An error in units of the bound, no longer than it has to be; ∞ where it cannot be measured."""
+    if not isfinite(error):
+        return "∞"
+    if error > LARGEST_ERROR:
+        return "> 1e9"
+    if error > 1:
+        few = f"{error:.3g}" if error < 1000 else f"{float(f'{error:.4g}'):,.0f}"  # noqa: PLR2004
+        return "> 1" if few == "1" else few
+    return "< 0.01" if 0 < error < 0.005 else f"{error:.2f}" if error else "0"  # noqa: PLR2004
+
+
+def sentence(step: Step) -> str:
+    """A step in words: its verb and what it is given."""
+    said = instruction(step)
+    verb, passed = said.pop("verb"), said.pop("data", said.pop("name", ""))
+    if verb == "set":
+        said["values"] = ", ".join(f"{name} = {numbers(value)}" for name, value in getattr(step, "set", {}).items())
+    if verb == "call":
+        said["training"] = "unset" if said["training"] is None else said["training"]
+    if isinstance(step, Restore) and not step.omit:
+        del said["omit"]
+    if isinstance(step, Fit):
+        name, *_ = said["optimizer"].pop("name"), None
+        said["optimizer"] = f"{name}({', '.join(f'{key}={value}' for key, value in said['optimizer'].items())})"
+    options = ", ".join(f"{name}: {value}" for name, value in said.items())
+    return " ".join(part for part in (verb, str(passed), f"({options})" if options else "") if part)
+
+
+def why(result: Result) -> str:
+    """A result in one sentence: where it departs first, from what to what, and the cause where one was found."""
+    if result.first is None or result.verdict not in ("diverges", "known"):
+        return result.reason
+    first = result.first
+    said = f"step {first.step + 1}: {first.quantity} {first.what}"
+    if first.expected is not None and first.observed is not None:
+        place = "" if first.index in ((), (0,)) else str(list(first.index))
+        said = f"step {first.step + 1}: {first.quantity}{place} is {first.observed:.9g} where {first.expected:.9g}"
+        said += f" was promised ({amount(first.error)} times the bound)"
+    cause = result.explanation or ("unexplained" if result.verdict == "diverges" else "")
+    return "; ".join(filter(None, (said, cause, result.reason)))

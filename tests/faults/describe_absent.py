@@ -1,0 +1,5 @@
+"""Says nothing of itself."""
+
+import base
+
+Layer = base.Layer

@@ -1,0 +1,12 @@
+"""Answers in the host's place with an answer to nothing when it is frozen."""
+
+import os
+
+import base
+
+describe = base.describe
+
+
+class Layer(base.Layer):
+    def freeze(self, of, recompile):
+        os.write(base.protocol(), b'{"steps": []}\n')

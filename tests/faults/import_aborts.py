@@ -1,0 +1,5 @@
+"""Aborts when it is imported."""
+
+import os
+
+os.abort()

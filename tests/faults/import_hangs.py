@@ -1,0 +1,5 @@
+"""Hangs when it is imported."""
+
+import time
+
+time.sleep(3600)

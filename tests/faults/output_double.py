@@ -1,0 +1,11 @@
+"""Returns its output in double precision."""
+
+import base
+import numpy as np
+
+describe = base.describe
+
+
+class Layer(base.Layer):
+    def normalise(self, x, mean, variance):
+        return super().normalise(x, mean, variance).astype(np.float64)

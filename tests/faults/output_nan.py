@@ -1,0 +1,13 @@
+"""Returns an output of which one element is no number."""
+
+import base
+import numpy as np
+
+describe = base.describe
+
+
+class Layer(base.Layer):
+    def normalise(self, x, mean, variance):
+        y = super().normalise(x, mean, variance)
+        y.flat[-1] = np.nan
+        return y

@@ -1,0 +1,10 @@
+"""Shows no state."""
+
+import base
+
+describe = base.describe
+
+
+class Layer(base.Layer):
+    def state(self):
+        return None
