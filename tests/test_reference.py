@@ -1,0 +1,222 @@
+"""The reference against numbers worked out by hand, differences instead of derivatives, and plain loops."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from helpers import case
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conformance.dialect import KNOBS, STANDARD
+from conformance.judge import in_bounds
+from conformance.reference import trace
+
+LAYER = "layer: {features: 1, momentum: 0.9, epsilon: 0.001}"
+BATCH = "data: {b: [[1], [5]], one: [[7]], up: [[1], [0]], up3: [[1], [0], [2]], three: [[1], [5], [9]]}"
+
+
+def after(steps: str, layer: str = LAYER, **changes: str) -> dict[str, list[float]]:
+    """The quantities after the last step, under the standard with changes."""
+    outcome = trace(case(f"{layer}\n{BATCH}\nsteps: {steps}"), STANDARD.under(changes))[-1]
+    return {name: value.expected.ravel().tolist() for name, value in outcome.quantities.items()}
+
+
+def raises(steps: str, layer: str = LAYER, **changes: str) -> list[bool]:
+    """Which steps are refused."""
+    return [outcome.raises for outcome in trace(case(f"{layer}\n{BATCH}\nsteps: {steps}"), STANDARD.under(changes))]
+
+
+TRAINED = {"moving_mean": [0.3], "moving_variance": [1.3]}
+FRESH = {"moving_mean": [0.0], "moving_variance": [1.0]}
+FROZEN = LAYER.replace("}", ", trainable: false}")
+BAKED = LAYER.replace("}", ", training: true}")
+SGD = "targets: b, optimizer: {sgd: {learning_rate: 0}}, batch_size: 2"
+BY_HAND = [
+    ("[train: b]", LAYER, {}, TRAINED),
+    ("[train: b, train: b]", LAYER, {}, {"moving_mean": [0.57], "moving_variance": [1.57]}),
+    ("[train: b]", LAYER, {"variance": "sample"}, {"moving_mean": [0.3], "moving_variance": [1.7]}),
+    ("[train: b]", LAYER, {"startup": "zero_debias"}, {"moving_mean": [3], "moving_variance": [4]}),
+    ("[train: b, train: three]", LAYER, {"startup": "cumulative"}, {"moving_mean": [4], "moving_variance": [22 / 3]}),
+    ("[train: b]", LAYER, {"startup": "first_batch"}, {"moving_mean": [3], "moving_variance": [4]}),
+    ("[train: b, train: b, train: b]", LAYER, {"startup": "zero_debias"}, {"moving_mean": [3], "moving_variance": [4]}),
+    ("[predict: b]", LAYER, {}, FRESH),
+    ("[{call: b, training: true}]", LAYER, {}, TRAINED),
+    ("[{call: b, training: false}]", LAYER, {}, FRESH),
+    ("[{call: b, training: unset}]", LAYER, {}, FRESH),
+    ("[{call: b, training: unset}]", LAYER, {"bare_call": "trains"}, TRAINED),
+    ("[{call: b, training: unset}]", LAYER, {"bare_call": "as_last_set"}, TRAINED),
+    ("[predict: b, {call: b, training: unset}]", LAYER, {"bare_call": "as_last_set"}, FRESH),
+    ("[predict: b, {call: b, training: unset}]", LAYER, {"bare_call": "trains"}, TRAINED),
+    ("[train: b]", FROZEN, {}, {**FRESH, "output": [1 / 1.001**0.5, 5 / 1.001**0.5]}),
+    ("[train: b]", FROZEN, {"frozen_training_call": "trains"}, TRAINED),
+    ("[train: b]", FROZEN, {"frozen_training_call": "batch_statistics"}, {**FRESH, "output": [-2 / 4.001**0.5, 2 / 4.001**0.5]}),
+    ("[{freeze: {of: layer}}, train: b]", LAYER, {}, FRESH),
+    ("[{freeze: {of: model}}, {unfreeze: {of: model}}, train: b]", LAYER, {}, TRAINED),
+    ("[{freeze: {}}, {fit: b, %s}]" % SGD, LAYER, {}, FRESH),
+    ("[{fit: b, %s}, {freeze: {}}, {fit: b, %s}]" % (SGD, SGD), LAYER, {}, TRAINED),
+    ("[{fit: b, %s}, {freeze: {}}, {fit: b, %s}]" % (SGD, SGD), LAYER, {"freeze_takes_effect": "at_compile"},
+     {"moving_mean": [0.57], "moving_variance": [1.57]}),
+    ("[{fit: b, %s}, {freeze: {recompile: true}}, {fit: b, %s}]" % (SGD, SGD), LAYER,
+     {"freeze_takes_effect": "at_compile"}, TRAINED),
+    ("[predict: b]", BAKED, {}, TRAINED),
+    ("[predict: b]", BAKED, {"baked_training": "overridden"}, FRESH),
+    ("[{call: b, training: unset}]", BAKED, {"baked_training": "overridden"}, TRAINED),
+    ("[train: one]", LAYER, {}, {"moving_mean": [0.7], "moving_variance": [0.9], "output": [0.0]}),
+    ("[train: b, {save: a}, train: b, {restore: a, into: fresh}]", LAYER, {}, TRAINED),
+    ("[train: b, {save: a}, train: b, {restore: a, into: same}]", LAYER, {}, TRAINED),
+    ("[train: b, {save: a}, {restore: a, into: fresh, omit: [moving_mean]}]", LAYER, {"missing_statistics": "kept"},
+     {"moving_mean": [0.0], "moving_variance": [1.3]}),
+    ("[{set: {moving_mean: [8]}}]", LAYER, {}, {"moving_mean": [8], "moving_variance": [1.0]}),
+]
+
+
+@pytest.mark.parametrize(("steps", "layer", "changes", "expected"), BY_HAND)
+def test_by_hand(steps, layer, changes, expected):
+    """[1, 5] has mean 3, population variance 4, sample variance 8."""
+    shown = after(steps, layer, **changes)
+    assert {name: pytest.approx(values, rel=1e-12) for name, values in expected.items()} == {
+        name: shown[name] for name in expected
+    }
+
+
+def test_every_value_of_every_knob_but_adams_is_tried_by_hand():
+    """No convention is without a number that somebody worked out."""
+    tried = {(knob, value) for _, _, changes, _ in BY_HAND for knob, value in changes.items()}
+    tried |= {(knob, getattr(STANDARD, knob)) for knob in KNOBS}
+    elsewhere = {("variance_algorithm", "one_pass"), ("adam_epsilon", "uncorrected"), ("bare_call", "refuses"),
+                 ("one_value_per_channel", "refuses"), ("missing_statistics", "refused")}
+    assert {(knob, value) for knob, values in KNOBS.items() for value in values} == tried | elsewhere
+
+
+REFUSED = [
+    ("[{call: b, training: unset}, train: b]", {"bare_call": "refuses"}, [True, False]),
+    ("[train: one, predict: one]", {"one_value_per_channel": "refuses"}, [True, False]),
+    ("[{save: a}, {restore: a, into: same, omit: [gamma]}, train: b]", {}, [False, True, False]),
+]
+
+
+@pytest.mark.parametrize(("steps", "changes", "expected"), REFUSED)
+def test_refusals(steps, changes, expected):
+    """What a dialect refuses raises, moves nothing, and does not end the case."""
+    assert expected == raises(steps, **changes)
+
+
+def test_one_pass_variance_only_widens_the_bound():
+    """The algorithm of the variance is a matter of rounding, not of value."""
+    c = case(f"{LAYER}\ndata: {{b: [[1001], [1005]]}}\nsteps: [train: b]")
+    two, one = (trace(c, STANDARD.under({"variance_algorithm": kind}))[0].quantities for kind in ("two_pass", "one_pass"))
+    assert two["moving_variance"].expected == one["moving_variance"].expected
+    assert one["moving_variance"].scale > 100 * two["moving_variance"].scale
+    assert (one["output"].scale > two["output"].scale).all()
+
+
+def statistics_of(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and population variance per channel."""
+    flat = x.reshape(-1, x.shape[-1])
+    return flat.mean(0), flat.var(0)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("shape", [(4, 2), (3, 2, 2), (2, 2, 2, 2), (2, 1, 2, 2, 2)])
+def test_gradients_are_differences(shape, training):
+    """Central differences of sum(upstream * output), at every rank."""
+    stream = np.random.RandomState(len(shape))
+    x, upstream = stream.randn(*shape).astype("f").astype("d"), stream.randn(*shape).astype("f").astype("d")
+    gamma, beta, mean, variance, epsilon = np.array([1.5, -2]), np.array([0.5, 1]), np.array([0.25, 1]), np.array([2, 0.5]), 0.25
+
+    def loss(x, gamma, beta):
+        m, v = statistics_of(x) if training else (mean, variance)
+        return (upstream * (gamma * (x - m) / np.sqrt(v + epsilon) + beta)).sum()
+
+    def differences(argument, rest):
+        gradient = np.zeros(argument.shape)
+        for place in np.ndindex(argument.shape):
+            step = np.zeros(argument.shape)
+            step[place] = 1e-5
+            gradient[place] = (rest(argument + step) - rest(argument - step)) / 2e-5
+        return gradient
+
+    text = f"""
+layer: {{features: 2, momentum: 0.5, epsilon: 0.25, gamma: [1.5, -2], beta: [0.5, 1], moving_mean: [0.25, 1], moving_variance: [2, 0.5]}}
+data: {{x: {x.tolist()}, u: {upstream.tolist()}}}
+steps: [{{backward: x, upstream: u, training: {str(training).lower()}}}]
+"""
+    shown = trace(case(text), STANDARD)[0].quantities
+    np.testing.assert_allclose(differences(x, lambda x: loss(x, gamma, beta)), shown["input_gradient"].expected, atol=1e-8)
+    np.testing.assert_allclose(differences(gamma, lambda g: loss(x, g, beta)), shown["gamma_gradient"].expected, atol=1e-8)
+    np.testing.assert_allclose(differences(beta, lambda b: loss(x, gamma, b)), shown["beta_gradient"].expected, atol=1e-8)
+
+
+def test_frozen_layer_has_no_gradients_of_its_own():
+    """Only the input's gradient is left, and it is that of inference."""
+    shown = after("[{backward: b, upstream: up, training: true}]", FROZEN)
+    assert {"output", "input_gradient", "moving_mean", "moving_variance", "gamma", "beta"} == set(shown)
+    assert [pytest.approx(1 / 1.001**0.5), 0.0] == shown["input_gradient"]
+
+
+def test_fit_with_sgd_is_the_plain_loop():
+    """Two epochs of 3 rows in batches of 2: four updates, the second and fourth of a single row."""
+    x, gamma, beta, mean, variance = np.array([1.0, 5, 9]), 1.0, 0.0, 0.0, 1.0
+    for batch in (x[:2], x[2:]) * 2:
+        normal = (batch - batch.mean()) / np.sqrt(batch.var() + 0.001)
+        mean, variance = 0.9 * mean + 0.1 * batch.mean(), 0.9 * variance + 0.1 * batch.var()
+        upstream = 2 * (gamma * normal + beta - batch) / batch.size
+        gamma, beta = gamma - 0.5 * (upstream * normal).sum(), beta - 0.5 * upstream.sum()
+    shown = after("[{fit: three, targets: three, optimizer: {sgd: {learning_rate: 0.5}}, epochs: 2, batch_size: 2}]")
+    expected = {"gamma": gamma, "beta": beta, "moving_mean": mean, "moving_variance": variance}
+    assert {name: [pytest.approx(value)] for name, value in expected.items()} == shown
+
+
+@pytest.mark.parametrize("placing", KNOBS["adam_epsilon"])
+def test_fit_with_adam_is_the_plain_loop(placing):
+    """Three steps of Adam on beta alone, with epsilon at either place."""
+    beta, m, v = 0.0, 0.0, 0.0
+    normal = np.array([-1.0, 1]) * 2 / np.sqrt(4.001)
+    for t in (1, 2, 3):
+        gradient = (2 * (normal + beta - np.array([1.0, 5])) / 2).sum()
+        m, v = 0.5 * m + 0.5 * gradient, 0.75 * v + 0.25 * gradient**2
+        first, root = m / (1 - 0.5**t), np.sqrt(v / (1 - 0.75**t)) + 0.125
+        if placing == "uncorrected":
+            root = (np.sqrt(v) + 0.125) / np.sqrt(1 - 0.75**t)
+        beta -= 0.25 * first / root
+    adam = "adam: {learning_rate: 0.25, beta_1: 0.5, beta_2: 0.75, epsilon: 0.125}"
+    fit = f"[{{fit: b, targets: b, optimizer: {{{adam}}}, epochs: 3, batch_size: 2}}]"
+    shown = after(fit, LAYER.replace("}", ", scale: false}"), adam_epsilon=placing)
+    assert [pytest.approx(beta, rel=1e-12)] == shown["beta"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    rank=st.integers(2, 5),
+    offset=st.sampled_from([0, 1, 100, 10_000]),
+    momentum=st.sampled_from([0, 0.5, 0.9, 0.99, 1]),
+)
+def test_honest_float32_stays_within_the_bounds(seed, rank, offset, momentum):
+    """Two-pass NumPy in float32 is never called wrong, however large the mean."""
+    stream = np.random.RandomState(seed)
+    shape = (4, *stream.randint(1, 4, rank - 2), 2)
+    x = (stream.randn(*shape) + offset).astype(np.float32)
+    c = case(
+        f"layer: {{features: 2, momentum: {momentum}, epsilon: 0.001}}\n"
+        f"data: {{x: {x.astype(float).tolist()}}}\nsteps: [train: x, train: x, predict: x]"
+    )
+    axes, f = tuple(range(rank - 1)), np.float32
+    mean, variance = np.zeros(2, f), np.ones(2, f)
+    m = x.mean(axes)
+    v = ((x - m) ** 2).mean(axes)
+    for outcome in trace(c, STANDARD)[:2]:
+        mean, variance = f(momentum) * mean + f(1 - momentum) * m, f(momentum) * variance + f(1 - momentum) * v
+        seen = {"output": (x - m) / np.sqrt(v + f(0.001)), "moving_mean": mean, "moving_variance": variance}
+        worst = {name: float(in_bounds(array, outcome.quantities[name]).max()) for name, array in seen.items()}
+        assert all(error <= 1 for error in worst.values()), worst
+
+
+@pytest.mark.parametrize("count", [8, 64, 1024, 65_536])
+def test_the_bounds_see_what_they_must(count):
+    """÷n against ÷(n-1) is told apart at any n, where a fixed tolerance of 1e-3 is blind from n = 1000 on."""
+    c = case(f"{LAYER}\ndata: {{x: {{random_state: 1, normal: [{count}, 1]}}}}\nsteps: [train: x]")
+    sample = trace(c, STANDARD.under({"variance": "sample"}))[0].quantities["moving_variance"].expected
+    error = in_bounds(sample.astype(np.float32), trace(c, STANDARD)[0].quantities["moving_variance"])
+    assert error > (1 if count > 10_000 else 10)
