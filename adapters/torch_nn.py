@@ -80,15 +80,15 @@ def batch_norm(layer):
     return module if layer["trainable"] else module.requires_grad_(False)
 
 
-def dense(entry):
+def build(entry):
+    if entry["kind"] == "batch_norm":
+        return batch_norm(entry)
+    if entry["kind"] == "activation":
+        return ACTIVATIONS[entry["function"]]()
     module = nn.Linear(entry["inputs"], entry["units"], bias=entry["use_bias"])
     for parameter in module.parameters():
         nn.init.zeros_(parameter)
     return module
-
-
-def activation(entry):
-    return ACTIVATIONS[entry["function"]]()
 
 
 def make_optimizer(parameters, name, learning_rate, beta_1=None, beta_2=None, epsilon=None):
@@ -176,8 +176,7 @@ class Layer(Model):
 
 class Network(Model):
     def __init__(self, network, mode, workdir):
-        make = {"batch_norm": batch_norm, "dense": dense, "activation": activation}
-        module = nn.Sequential(OrderedDict((entry["name"], make[entry["kind"]](entry)) for entry in network))
+        module = nn.Sequential(OrderedDict((entry["name"], build(entry)) for entry in network))
         keys, variables = {}, {}
         for entry in network:
             prefix = entry["name"] + "."

@@ -1,4 +1,4 @@
-"""The bare loop of the layer calls that a case makes, without the suite: build, three training and two inference passes.
+"""The bare loop of a case's layer calls, without the suite: build, three training and two inference passes.
 
 Usage: python floor.py torch_nn|keras_layers|flax_linen|numpy_demo COUNT      (in the framework's own interpreter)
 Prints the seconds of CPU that COUNT repetitions take after a warm-up of COUNT/10.
@@ -70,7 +70,9 @@ def numpy_demo():
 
 if __name__ == "__main__":
     name, count = sys.argv[1], int(sys.argv[2])
-    once = {"torch_nn": torch_nn, "keras_layers": keras_layers, "flax_linen": flax_linen, "numpy_demo": numpy_demo}[name]()
+    once = {"torch_nn": torch_nn, "keras_layers": keras_layers, "flax_linen": flax_linen, "numpy_demo": numpy_demo}[
+        name
+    ]()
     for _ in range(count // 10):
         once()
     started = time.process_time()

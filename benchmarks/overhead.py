@@ -8,6 +8,7 @@ same calls; and the suite's own stages. With --memory: how much both sides grow 
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import statistics
@@ -101,7 +102,7 @@ def stages(target, python, root, folder):
     marks.append(("judge", time.process_time()))
     write_page(made, folder / "index.html")
     marks.append(("render", time.process_time()))
-    return {name: now - before for (_, before), (name, now) in zip(marks, marks[1:], strict=False)}
+    return {name: now - before for (_, before), (name, now) in itertools.pairwise(marks)}
 
 
 def memory(target, python, root, folder):
@@ -115,7 +116,7 @@ def memory(target, python, root, folder):
             self.answers += 1
             if self.answers in (100, 10_000):
                 children = psutil.Process().children()
-                self.seen[self.answers] = [psutil.Process(p).memory_info().rss / 1e6 for p in (os.getpid(), *[c.pid for c in children])]
+                self.seen[self.answers] = [round(p.memory_info().rss / 1e6, 1) for p in (psutil.Process(), *children)]
 
     corpus = select(root, ())
     for name in corpus.ids:
@@ -148,8 +149,9 @@ def main():
         floors = [floor(arguments.target, arguments.python, arguments.cases) for _ in range(arguments.repeat)]
         hosts = [host_cpu(arguments.target, arguments.python, lines) for _ in range(arguments.repeat)]
         print(f"{arguments.target}, {arguments.cases} cases, CPU seconds, median of {arguments.repeat}")
-        print(f"  bare loop        {statistics.median(floors):8.3f}")
-        print(f"  host and adapter {statistics.median(hosts):8.3f}   {statistics.median(hosts) / statistics.median(floors):.2f} times")
+        bare, hosted = statistics.median(floors), statistics.median(hosts)
+        print(f"  bare loop                  {bare:8.3f}")
+        print(f"  host and adapter           {hosted:8.3f}   {hosted / bare:.2f} times")
         own = stages(arguments.target, arguments.python, root, folder)
         for name, seconds in own.items():
             print(f"  {name:26} {seconds:8.3f}")

@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 
 def rectangular(nested: object) -> Floats:
-    """Nested lists of numbers -> float64 array; an error carries the place of the first list or number that is wrong."""
+    """Nested lists of numbers -> float64 array; an error carries the place of the first that is wrong."""
     _shape(nested, ())
     return np.array(nested, np.float64)
 

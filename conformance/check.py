@@ -61,7 +61,7 @@ def _no_data(name: str, text: Text) -> str:
 def variables(text: Text) -> dict[str, Shape]:
     """Every variable of a case's layer or network, named as observations name it, with its shape."""
     if text.layer is not None:
-        return {name: (text.layer.features,) for name in text.layer.quantities}
+        return dict.fromkeys(text.layer.quantities, (text.layer.features,))
     shapes: dict[str, Shape] = {}
     for entry in text.network or ():
         if isinstance(entry, DenseEntry):

@@ -18,6 +18,7 @@ class Group(click.Group):
     """Commands whose bad input ends in a message and exit status 2, never in a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; bad input is told and ends with its status."""
         from conformance.strict_yaml import BadInput
 
         try:

@@ -28,9 +28,11 @@ class Bars(Watch):
         self.progress, self.bars = progress, dict[Target, TaskID]()
 
     def begin(self, target: Target, cases: int) -> None:
+        """Add a bar."""
         self.bars[target] = self.progress.add_task(target.label, total=cases)
 
     def answered(self, target: Target) -> None:
+        """Move the bar on."""
         self.progress.advance(self.bars[target])
 
 
@@ -110,7 +112,9 @@ def render(corpus: Corpus, paths: Sequence[Path], excuses: list[known.Entry], fo
 def report_only(runs: Sequence[Path], root: Path, list_of_known: Path | None, folder: Path) -> int:
     """Judge and render stored runs; the exit status."""
     corpus = select(root, ())
-    paths = [file for path in runs or (folder / "runs",) for file in (report.run_files(path) if path.is_dir() else [path])]
+    paths = [
+        file for path in runs or (folder / "runs",) for file in (report.run_files(path) if path.is_dir() else [path])
+    ]
     if not paths:
         click.echo("there is no run file (*.jsonl) to report on; `conformance run` writes them", err=True)
         return BAD_USAGE

@@ -12,7 +12,7 @@ from conformance.case import Drawn, Floats, Product
 
 
 def draw(data: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
-    """Every array of a case by name, rounded to float32: what a framework is given is what the reference computes on."""
+    """Every array of a case by name, in float32: what a framework is given is what the reference computes on."""
     return {name: _array(value, data).astype(np.float32) for name, value in data.items()}
 
 

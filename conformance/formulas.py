@@ -77,14 +77,14 @@ def moving(old: Floats, new: Floats, momentum: float) -> Floats:
 
 
 def normalise(x: Floats, mean: Floats, variance: Floats, gamma: Floats, beta: Floats, epsilon: float) -> Floats:
-    """gamma (x - mean) / sqrt(variance + epsilon) + beta."""
-    root = np.sqrt(wide(variance, x) + epsilon)
+    """Normalise: gamma (x - mean) / sqrt(variance + epsilon) + beta."""
+    root: Floats = np.sqrt(wide(variance, x) + epsilon)
     return wide(gamma, x) * (x - wide(mean, x)) / root + wide(beta, x)
 
 
 def normalise_scale(x: Floats, mean: Floats, variance: Floats, gamma: Floats, beta: Floats, epsilon: float) -> Floats:
     """|gamma| (|x| + |mean|) / sqrt(variance + epsilon) + |beta|."""
-    root = np.sqrt(wide(variance, x) + epsilon)
+    root: Floats = np.sqrt(wide(variance, x) + epsilon)
     return np.abs(wide(gamma, x)) * (np.abs(x) + np.abs(wide(mean, x))) / root + np.abs(wide(beta, x))
 
 
@@ -92,7 +92,7 @@ def normalise_scale_of_variance(
     x: Floats, mean: Floats, variance: Floats, variance_scale: Floats, gamma: Floats, epsilon: float
 ) -> Floats:
     """What the error of a one-pass variance adds to the output's: |dy/dvariance| times the variance's scale."""
-    cubed = (wide(variance, x) + epsilon) ** 1.5
+    cubed: Floats = (wide(variance, x) + epsilon) ** 1.5
     return np.abs(wide(gamma, x) * (x - wide(mean, x))) / (2 * cubed) * wide(variance_scale, x)
 
 

@@ -139,9 +139,7 @@ def _result(case_id: str, expected: list[Outcome], observed: list[Mapping[str, A
     error = max((item.error for step in steps for item in step), default=0.0)
     first = departed[0] if departed else None
     worst = max(departed, key=lambda divergence: divergence.error, default=None)
-    return Result(
-        case_id, "diverges" if departed else verdict, reason, first, worst, error, "", tuple(steps), raised
-    )
+    return Result(case_id, "diverges" if departed else verdict, reason, first, worst, error, "", tuple(steps), raised)
 
 
 def _step(index: int, outcome: Outcome, quantities: Mapping[str, Any]) -> list[Compared]:

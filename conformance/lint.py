@@ -1,4 +1,4 @@
-"""What a case owes its readers beyond being well-formed: reasons, sources, and literals that the reference bears out."""
+"""What a case owes its readers beyond its form: reasons, sources, and literals that the reference bears out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from conformance.dialect import STANDARD
 from conformance.judge import in_bounds
 from conformance.load import build, decode, read
 from conformance.reference import Outcome, trace
-from conformance.strict_yaml import BadInput, Document, Path as Place, Problem, parse
+from conformance.strict_yaml import BadInput, Problem, parse
+from conformance.strict_yaml import Path as Place
 
 
 def lint(path: Path) -> list[Problem]:
@@ -22,17 +23,19 @@ def lint(path: Path) -> list[Problem]:
         case = build(document, path.stem, "")
     except BadInput as error:
         return error.problems
-    return [document.problem(at, message) for at, message in (*_owed(case, document), *_literals(case))]
+    return [document.problem(at, message) for at, message in (*_owed(case), *_literals(case))]
 
 
-def _owed(case: Case, document: Document) -> Iterator[tuple[Place, str]]:
+def _owed(case: Case) -> Iterator[tuple[Place, str]]:
     text = case.text
     for name in ("question", "effect"):
         if not getattr(text, name):
             yield (), f"`{name}:` is missing: a case says what a user would ask, and what a fault would do to them"
     if not text.sources:
         yield (), "`sources:` is missing: where it is written that this is so"
-    if not any(expectation.quantities or expectation.raises for step in text.steps for expectation in step.expectations):
+    if not any(
+        expectation.quantities or expectation.raises for step in text.steps for expectation in step.expectations
+    ):
         yield ("steps",), "no step expects anything: write literals that a reader can check"
     if case.text.question and not case.text.question.rstrip().endswith("?"):
         yield ("question",), "a question ends with a question mark"

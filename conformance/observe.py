@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import os
@@ -110,7 +111,7 @@ class Host:
         assert self.process.stdout is not None
         try:
             raw = await asyncio.wait_for(self.process.stdout.readline(), timeout)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             await self.stack()
             raise Stopped("hung", f"no answer within {timeout:g} s") from None
         except ValueError:
@@ -146,10 +147,8 @@ class Host:
 
     async def kill(self) -> None:
         """End the process and all that it started."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         await self.process.wait()
         self.logging.cancel()
 
@@ -168,8 +167,9 @@ def is_answer(raw: bytes, case_id: str) -> bool:
     except (ValueError, RecursionError):
         return False
     steps = line.get("steps") if isinstance(line, dict) else None
-    whole = isinstance(steps, list) and all(isinstance(step, dict) for step in steps)
-    return whole and line["id"] == case_id and all(isinstance(step.get("quantities"), dict) for step in steps)
+    if not isinstance(steps, list) or line.get("id") != case_id:
+        return False
+    return all(isinstance(step, dict) and isinstance(step.get("quantities"), dict) for step in steps)
 
 
 def clean(text: str, folder: str) -> str:

@@ -60,14 +60,16 @@ def subject(case: Case) -> dict[str, Any]:
         if isinstance(entry, DenseEntry):
             kernel, bias = entry.dense.kernel, entry.dense.bias
             shape = [*shape[:-1], kernel.shape[1]]
-            entries.append({
-                "kind": "dense",
-                "name": entry.dense.name,
-                "inputs": kernel.shape[0],
-                "units": kernel.shape[1],
-                "use_bias": bias is not None,
-                "variables": variables({"kernel": kernel} | ({} if bias is None else {"bias": bias})),
-            })
+            entries.append(
+                {
+                    "kind": "dense",
+                    "name": entry.dense.name,
+                    "inputs": kernel.shape[0],
+                    "units": kernel.shape[1],
+                    "use_bias": bias is not None,
+                    "variables": variables({"kernel": kernel} | ({} if bias is None else {"bias": bias})),
+                }
+            )
         elif isinstance(entry, BatchNormEntry):
             norm = entry.batch_norm
             entries.append({"kind": "batch_norm", "name": norm.name, **layer(norm, shape)})

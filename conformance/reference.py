@@ -32,7 +32,7 @@ from conformance.case import (
 )
 from conformance.dialect import Dialect
 from conformance.rounding import Rounding, Value, copies, value
-from conformance.training import Activation, Dense, Optimizer, Part, optimizer
+from conformance.training import Activation, Dense, Optimizer, Part, Pass, optimizer
 
 
 class Refused(Exception):
@@ -65,22 +65,22 @@ class Norm(Part):
         starts = {"moving_mean": 0.0, "moving_variance": 1.0, "gamma": 1.0, "beta": 0.0}
         given = self.settings.variables
         self.variables = {
-            name: copies(np.float32(given.get(name, np.full(self.settings.features, start))).astype(np.float64))
+            name: copies(given.get(name, np.full(self.settings.features, start)).astype(np.float32))
             for name, start in starts.items()
         }
         self.shown = self.settings.quantities
         self.trainable = self.settings.trainable
 
-    def flag(self, given: bool | None, last: bool) -> bool:
-        """Whether a pass is a training pass: the flag of the call, the one baked in, or the convention of a bare call."""
-        baked = self.settings.training
+    def flag(self, how: Pass) -> bool:
+        """Whether a pass is a training pass: by the flag of the call, the one baked in, or what a bare call means."""
+        baked, given = self.settings.training, how.given
         if baked is not None and (given is None or self.dialect.baked_training == "kept"):
             return baked
         if given is not None:
             return given
         if self.dialect.bare_call == "refuses":
             raise Refused
-        return last if self.dialect.bare_call == "as_last_set" else self.dialect.bare_call == "trains"
+        return how.last if self.dialect.bare_call == "as_last_set" else self.dialect.bare_call == "trains"
 
     def compile(self, anew: bool) -> None:
         """Keep the flag as the model's own training loop will see it."""
@@ -93,15 +93,15 @@ class Norm(Part):
             return bool(self.compiled)
         return self.trainable
 
-    def forward(self, x: Floats, given: bool | None, last: bool, fitting: bool, mask: Floats | None) -> Floats:
+    def forward(self, x: Floats, how: Pass) -> Floats:
         """One pass; the statistics move when it is a training pass of a layer that learns."""
-        training, learns = self.flag(given, last), self.learns(fitting)
+        training, learns = self.flag(how), self.learns(how.fitting)
         frozen = self.dialect.frozen_training_call
         self.training = training and (learns or frozen != "infers")
         if not self.training:
             return self.normalised(x, self.variables["moving_mean"], self.variables["moving_variance"], None)
         one_pass = self.dialect.variance_algorithm == "one_pass"
-        batch = formulas.statistics(x, mask, one_pass)
+        batch = formulas.statistics(x, how.mask, one_pass)
         if batch.count <= 1 and self.dialect.one_value_per_channel == "refuses":
             raise Refused
         if learns or frozen == "trains":
@@ -109,6 +109,7 @@ class Norm(Part):
         return self.normalised(x, batch.mean, batch.variance, batch.variance_scale if one_pass else None)
 
     def normalised(self, x: Floats, mean: Floats, variance: Floats, variance_scale: Floats | None) -> Floats:
+        """The output under given statistics, kept for the gradients."""
         gamma, beta, epsilon = self.variables["gamma"], self.variables["beta"], self.settings.epsilon
         y = formulas.normalise(x, mean, variance, gamma, beta, epsilon)
         scale = formulas.normalise_scale(x, mean, variance, gamma, beta, epsilon)
@@ -124,6 +125,7 @@ class Norm(Part):
         self.updates += 1
 
     def move(self, name: str, new: Floats, scale: Floats) -> None:
+        """Move one statistic, as the start-up convention has it."""
         old, momentum, done = self.variables[name], self.settings.momentum, self.updates
         if self.dialect.startup == "cumulative":
             momentum = done / (done + 1)
@@ -175,6 +177,7 @@ class Machine:
                 self.parts.append(Activation(entry.activation, self.rounding))
 
     def norm(self, settings: BatchNorm, name: str, fresh: bool) -> Norm:
+        """One batch normalisation."""
         start = settings.model_copy(update=dict.fromkeys(settings.variables)) if fresh else settings
         return Norm(start, self.dialect, self.rounding, name)
 
@@ -192,15 +195,17 @@ class Machine:
         }
 
     def data(self, name: str) -> Floats:
-        return copies(self.case.data[name].astype(np.float64))
+        """An array of the case."""
+        return copies(self.case.data[name])
 
-    def forward(self, x: Floats, given: bool | None, fitting: bool = False, mask: str | None = None) -> Floats:
-        """One pass through all layers. A pass that is refused moves nothing."""
+    def forward(self, x: Floats, given: bool | None, mask: str | None = None, *, fitting: bool = False) -> Floats:
+        """One pass through all layers."""
         weights = None if mask is None else self.case.data[mask].astype(np.float64)
         if given is not None:
             self.training_last = given
+        how = Pass(given, self.training_last, fitting, weights)
         for part in self.parts:
-            x = part.forward(x, given, self.training_last, fitting, weights)
+            x = part.forward(x, how)
         return x
 
     @singledispatchmethod
@@ -210,15 +215,15 @@ class Machine:
 
     @perform.register
     def _train(self, step: Train) -> dict[str, Floats]:
-        return {"output": self.forward(self.data(step.train), True, mask=step.mask)}
+        return {"output": self.forward(self.data(step.train), True, step.mask)}
 
     @perform.register
     def _predict(self, step: Predict) -> dict[str, Floats]:
-        return {"output": self.forward(self.data(step.predict), False, mask=step.mask)}
+        return {"output": self.forward(self.data(step.predict), False, step.mask)}
 
     @perform.register
     def _call(self, step: Call) -> dict[str, Floats]:
-        return {"output": self.forward(self.data(step.call), step.training, mask=step.mask)}
+        return {"output": self.forward(self.data(step.call), step.training, step.mask)}
 
     @perform.register
     def _backward(self, step: Backward) -> dict[str, Floats]:
@@ -294,7 +299,7 @@ class Machine:
         for full, given in step.set.items():
             name, _, variable = full.rpartition(".")
             part = next(part for part in self.parts if part.name == name)
-            part.variables[variable] = copies(given.astype(np.float32).astype(np.float64))
+            part.variables[variable] = copies(given.astype(np.float32))
         return {}
 
 

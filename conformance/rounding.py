@@ -9,8 +9,10 @@ optimizers: Monte Carlo arithmetic (Parker 1997, UCLA CSD-970002), with the loca
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from conformance.case import Floats
 
@@ -28,7 +30,7 @@ class Value:
     scale: Floats
 
 
-def copies(value: Floats) -> Floats:
+def copies(value: NDArray[np.floating[Any]]) -> Floats:
     """An exact array as R equal copies."""
     return np.repeat(value.astype(np.float64)[None], COPIES, 0)
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,11 +63,12 @@ def run(job: Job, watch: Watch) -> list[Ran]:
 
 async def _all(job: Job, watch: Watch) -> list[Ran]:
     places = asyncio.Semaphore(job.workers)
-    return [ran for group in await asyncio.gather(*(_adapter(job, a, places, watch) for a in job.adapters)) for ran in group]
+    groups = await asyncio.gather(*(_adapter(job, adapter, places, watch) for adapter in job.adapters))
+    return [ran for group in groups for ran in group]
 
 
 async def _adapter(job: Job, adapter: Adapter, places: asyncio.Semaphore, watch: Watch) -> list[Ran]:
-    """Ask the adapter for its modes, then run one target for each that is wanted; the first in the process that asked."""
+    """Ask the adapter for its modes and run a target for each that is wanted, the first in the process that asked."""
     async with places:
         with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
             try:
@@ -82,9 +83,7 @@ async def _adapter(job: Job, adapter: Adapter, places: asyncio.Semaphore, watch:
     return [first, *await asyncio.gather(*(_later(job, adapter, mode, host, places, watch) for mode in modes[1:]))]
 
 
-async def _later(
-    job: Job, adapter: Adapter, mode: str, first: Host, places: asyncio.Semaphore, watch: Watch
-) -> Ran:
+async def _later(job: Job, adapter: Adapter, mode: str, first: Host, places: asyncio.Semaphore, watch: Watch) -> Ran:
     async with places:
         return await _target(job, adapter, mode, None, first.introduction, watch)
 
@@ -93,8 +92,8 @@ def wanted(adapter: Adapter, said: Any, chosen: tuple[str, ...]) -> list[str]:
     """The modes to run, all or those chosen, after a look at whether what the adapter says of itself holds together."""
     try:
         modes, declared = dict(said["modes"]), dict(said["dialect"])
-        for mode in modes:
-            STANDARD.under({**declared, **modes[mode]})
+        for departures in modes.values():
+            STANDARD.under({**declared, **departures})
         texts = [said["framework"], said["version"], said.get("backend", ""), *modes]
         if not modes or not all(isinstance(text, str) for text in texts):
             raise TypeError("framework, version, backend and modes are texts, and there is a mode at least")
@@ -113,10 +112,14 @@ async def _target(
     kept = dict(resumable(path, header)) if job.resume else {}
     todo: Iterator[Case] = (job.corpus.case(case_id) for case_id in job.corpus.ids if case_id not in kept)
     writer = Writer(path, header, iter(kept.items()))
+
+    def record(_: str, raw: bytes) -> None:
+        writer.raw(raw)
+        watch.answered(header.target)
+
     watch.begin(header.target, len(job.corpus.ids) - len(kept))
     end = None
     try:
-        record: Callable[[str, bytes], None] = lambda _, raw: (writer.raw(raw), watch.answered(header.target))[0]  # noqa: E731
         await observe(adapter.path, mode, job.interpreter, todo, record, host)
         end = {"finished": now(), "seconds": elapsed(started)}
     except Unavailable as error:

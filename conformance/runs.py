@@ -8,7 +8,6 @@ footer  {"end": {"finished": ..., "seconds": ...}}; without it the run was cut o
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -88,7 +87,7 @@ class Writer:
         self.write({"run": FORMAT, **asdict(header)})
         for _, line in kept or ():
             self.write(line)
-        os.replace(fresh, path)
+        fresh.replace(path)
 
     def write(self, line: Mapping[str, Any]) -> None:
         """Add one line."""

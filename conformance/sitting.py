@@ -91,7 +91,7 @@ class Bench:
 
 
 def root_of(path: Path) -> Path:
-    """The corpus that a case file belongs to: the suite's own, else the outermost folder named `cases`, else its own."""
+    """The corpus of a case file: the suite's own, else the outermost folder named `cases`, else the file's own."""
     if path.is_relative_to(corpus()):
         return corpus()
     named = [parent for parent in path.parents if parent.name == "cases"]

@@ -1,4 +1,4 @@
-"""Drives every verb of an adapter once: what is wrong with the adapter itself, before any case speaks of its framework."""
+"""Drives every verb of an adapter once: what is wrong with the adapter itself, before any case is run."""
 
 from __future__ import annotations
 
@@ -93,7 +93,11 @@ async def _smoke(adapter: Adapter, interpreter: Interpreter) -> list[Finding]:
             return [Finding("", "start", False, error.reason)]
         for mode in modes:
             lines: dict[str, Any] = {}
-            await observe(adapter.path, mode, interpreter, cases(), lambda i, raw: lines.update({i: json.loads(raw)}))
+
+            def record(case_id: str, raw: bytes, lines: dict[str, Any] = lines) -> None:
+                lines[case_id] = json.loads(raw)
+
+            await observe(adapter.path, mode, interpreter, cases(), record)
             dialect = STANDARD.under({**said["dialect"], **said["modes"][mode]})
             found += [_finding(mode, case, judge(case, lines.get(case.id), dialect)) for case in cases()]
     return found

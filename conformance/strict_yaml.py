@@ -159,7 +159,9 @@ class _Reader:
         if kind == "null":
             return None
         if kind == "bool":
-            raise self.refuse(event, f'YAML reads {text} as a truth value; write true or false, or "{text}" for the word')
+            raise self.refuse(
+                event, f'YAML reads {text} as a truth value; write true or false, or "{text}" for the word'
+            )
         raise self.refuse(event, f'YAML reads {text} as {kind}; put it in quotes: "{text}"')
 
 

@@ -1,4 +1,4 @@
-"""What stands around a batch normalisation in a network, and the optimizers that train it; copies lead, as everywhere."""
+"""What stands around a batch normalisation in a network, and the optimizers that train it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,16 @@ from conformance.dialect import Dialect
 from conformance.rounding import Rounding, copies
 
 
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """How data go through a layer: the flag that was given, the mode last set, whether it fits, the mask (N, …)."""
+
+    given: bool | None
+    last: bool = True
+    fitting: bool = False
+    mask: Floats | None = None
+
+
 class Part(Protocol):
     """A layer of a network."""
 
@@ -23,7 +33,7 @@ class Part(Protocol):
     updates: int
     trainable: bool
 
-    def forward(self, x: Floats, given: bool | None, last: bool, fitting: bool, mask: Floats | None) -> Floats:
+    def forward(self, x: Floats, how: Pass) -> Floats:
         """The output for an input (R, N, …, C)."""
         ...
 
@@ -43,15 +53,17 @@ class Dense(Part):
         self.name, self.rounding, self.shown = settings.name, rounding, settings.quantities
         given = {"kernel": settings.kernel, "bias": settings.bias}
         values = {name: np.zeros_like(given[name]) if fresh else given[name] for name in self.shown}
-        self.variables = {name: copies(np.float32(array).astype(np.float64)) for name, array in values.items()}
+        self.variables = {name: copies(array.astype(np.float32)) for name, array in values.items()}
         self.gradients, self.updates, self.trainable = {}, 0, True
 
-    def forward(self, x: Floats, given: bool | None, last: bool, fitting: bool, mask: Floats | None) -> Floats:
+    def forward(self, x: Floats, how: Pass) -> Floats:  # noqa: ARG002 - the same in every pass
+        """The output for an input."""
         self.x, kernel = x, self.variables["kernel"]
         bias = self.variables.get("bias", np.zeros(1))[..., None, :]
         return self.rounding.nudge(x @ kernel + bias, np.abs(x) @ np.abs(kernel) + np.abs(bias))
 
     def backward(self, upstream: Floats) -> Floats:
+        """The gradient of the input; keeps those of kernel and bias."""
         nudge, kernel = self.rounding.nudge, self.variables["kernel"].swapaxes(1, 2)
         turned = self.x.swapaxes(1, 2)
         self.gradients = {"kernel": nudge(turned @ upstream, np.abs(turned) @ np.abs(upstream))}
@@ -60,6 +72,7 @@ class Dense(Part):
         return nudge(upstream @ kernel, np.abs(upstream) @ np.abs(kernel))
 
     def trained(self) -> list[str]:
+        """Kernel and bias, unless frozen."""
         return list(self.shown) if self.trainable else []
 
 
@@ -70,17 +83,20 @@ class Activation(Part):
         self.name, self.rounding, self.function = "", rounding, function
         self.variables, self.shown, self.gradients, self.updates, self.trainable = {}, (), {}, 0, True
 
-    def forward(self, x: Floats, given: bool | None, last: bool, fitting: bool, mask: Floats | None) -> Floats:
-        functions = {"tanh": np.tanh, "relu": lambda x: np.maximum(x, 0), "sigmoid": lambda x: 1 / (1 + np.exp(-x))}
-        self.x, self.y = x, functions[self.function](x)
+    def forward(self, x: Floats, how: Pass) -> Floats:  # noqa: ARG002 - the same in every pass
+        """The output for an input."""
+        values = {"tanh": np.tanh(x), "relu": np.maximum(x, 0), "sigmoid": 1 / (1 + np.exp(-x))}
+        self.x, self.y = x, values[self.function]
         return self.rounding.nudge(self.y, np.abs(self.y))
 
     def backward(self, upstream: Floats) -> Floats:
+        """The gradient of the input."""
         slopes = {"tanh": 1 - self.y**2, "relu": (self.x > 0) * 1.0, "sigmoid": self.y * (1 - self.y)}
         gradient = upstream * slopes[self.function]
         return self.rounding.nudge(gradient, np.abs(upstream) * (1 + self.y**2))
 
     def trained(self) -> list[str]:
+        """Nothing."""
         return []
 
 
@@ -99,7 +115,7 @@ class Optimizer:
                 change = self.change((index, name), gradient)
                 part.variables[name] = self.rounding.nudge(old - change, np.abs(old) + np.abs(change))
 
-    def change(self, key: tuple[int, str], gradient: Floats) -> Floats:
+    def change(self, key: tuple[int, str], gradient: Floats) -> Floats:  # noqa: ARG002 - plain descent remembers nothing
         """What is taken off a variable."""
         taken: Floats = self.settings.learning_rate * gradient
         return taken
@@ -113,6 +129,7 @@ class AdamOptimizer(Optimizer):
     moments: dict[tuple[int, str], tuple[Floats, Floats, int]] = field(default_factory=dict)
 
     def change(self, key: tuple[int, str], gradient: Floats) -> Floats:
+        """What is taken off a variable; keeps the moments of its gradient."""
         adam: Adam = self.settings
         first, second, done = self.moments.get(key, (np.zeros_like(gradient), np.zeros_like(gradient), 0))
         first = adam.beta_1 * first + (1 - adam.beta_1) * gradient

@@ -22,7 +22,7 @@ def decode(value: object) -> NDArray[Any] | str | None:
     if value is None or isinstance(value, str):
         return value
     try:
-        dtype, shape, text = value  # type: ignore[misc]
+        dtype, shape, text = list(value)  # type: ignore[call-overload]
         if dtype not in DTYPES:
             return f"an array of {dtype}"
         raw = base64.b64decode(text, validate=True)

@@ -71,7 +71,11 @@ BAD = [
     ("into: fresh", "into: fresh\n    omit: [gama]", "17:12: there is no 'gama'; there is moving_mean"),
     ("upstream: up", "upstream: batch2", "18:5: there is no data named 'batch2'"),
     ("- save: before", "- freeze: {of: nobody}\n  - save: before", "14:14: there is no 'nobody'; write layer, model"),
-    ("- save: before", "- set: {gamma: [1, 2]}\n  - save: before", "14:11: gamma has the shape (2,); it must have (1,)"),
+    (
+        "- save: before",
+        "- set: {gamma: [1, 2]}\n  - save: before",
+        "14:11: gamma has the shape (2,); it must have (1,)",
+    ),
     ("https://arxiv", "htps://arxiv", "4:11: the text 'htps://arxiv.org/abs/1502.03167' does not fit the pattern"),
     ("steps:", "steps: []\nstep:", "10:1: unknown key 'step'; did you mean 'steps'?"),
     ("layer: {", "network: [{activation: tanh}]\nlayer: {", "1:1: write either `layer` or `network`"),
@@ -116,7 +120,9 @@ def test_file_that_is_not_there(tmp_path):
 
 def test_network_problems(tmp_path):
     """The parts of a network fit together."""
-    network = "network: [{dense: {name: a, kernel: [[1, 2]]}}, {batch_norm: {name: a, features: 3, momentum: 1, epsilon: 1}}]"
+    network = (
+        "network: [{dense: {name: a, kernel: [[1, 2]]}}, {batch_norm: {name: a, features: 3, momentum: 1, epsilon: 1}}]"
+    )
     text = GOOD.replace("layer: {features: 1, momentum: 0.9, epsilon: 0.001}", network)
     said = bad(tmp_path, text)
     assert "5:63: the name 'a' is taken; every entry has its own" == said[0]
@@ -129,11 +135,11 @@ def test_data_are_drawn_from_the_frozen_stream(tmp_path):
     drawn = "{random_state: 1, normal: [3, 1], scale: 5, shift: 0.3}"
     later = "{random_state: 1, normal: [3, 1], skip: 3}"
     file.write_text(GOOD.replace("[[1], [5]]", drawn).replace("[[1], [0]]", later))
-    np.random.seed(1)  # noqa: NPY002 - the very call that users make
-    expected = (np.random.randn(3, 1) * 5 + 0.3).astype(np.float32)  # noqa: NPY002
+    np.random.seed(1)
+    expected = (np.random.randn(3, 1) * 5 + 0.3).astype(np.float32)
     case = load(file)
     np.testing.assert_array_equal(expected, case.data["batch"])
-    np.testing.assert_array_equal(np.random.randn(3, 1).astype(np.float32), case.data["up"])  # noqa: NPY002
+    np.testing.assert_array_equal(np.random.randn(3, 1).astype(np.float32), case.data["up"])
 
 
 def test_schema_is_published_and_fits_every_case():

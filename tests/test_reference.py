@@ -50,23 +50,40 @@ BY_HAND = [
     ("[predict: b, {call: b, training: unset}]", LAYER, {"bare_call": "trains"}, TRAINED),
     ("[train: b]", FROZEN, {}, {**FRESH, "output": [1 / 1.001**0.5, 5 / 1.001**0.5]}),
     ("[train: b]", FROZEN, {"frozen_training_call": "trains"}, TRAINED),
-    ("[train: b]", FROZEN, {"frozen_training_call": "batch_statistics"}, {**FRESH, "output": [-2 / 4.001**0.5, 2 / 4.001**0.5]}),
+    (
+        "[train: b]",
+        FROZEN,
+        {"frozen_training_call": "batch_statistics"},
+        {**FRESH, "output": [-2 / 4.001**0.5, 2 / 4.001**0.5]},
+    ),
     ("[{freeze: {of: layer}}, train: b]", LAYER, {}, FRESH),
     ("[{freeze: {of: model}}, {unfreeze: {of: model}}, train: b]", LAYER, {}, TRAINED),
     ("[{freeze: {}}, {fit: b, %s}]" % SGD, LAYER, {}, FRESH),
     ("[{fit: b, %s}, {freeze: {}}, {fit: b, %s}]" % (SGD, SGD), LAYER, {}, TRAINED),
-    ("[{fit: b, %s}, {freeze: {}}, {fit: b, %s}]" % (SGD, SGD), LAYER, {"freeze_takes_effect": "at_compile"},
-     {"moving_mean": [0.57], "moving_variance": [1.57]}),
-    ("[{fit: b, %s}, {freeze: {recompile: true}}, {fit: b, %s}]" % (SGD, SGD), LAYER,
-     {"freeze_takes_effect": "at_compile"}, TRAINED),
+    (
+        "[{fit: b, %s}, {freeze: {}}, {fit: b, %s}]" % (SGD, SGD),
+        LAYER,
+        {"freeze_takes_effect": "at_compile"},
+        {"moving_mean": [0.57], "moving_variance": [1.57]},
+    ),
+    (
+        "[{fit: b, %s}, {freeze: {recompile: true}}, {fit: b, %s}]" % (SGD, SGD),
+        LAYER,
+        {"freeze_takes_effect": "at_compile"},
+        TRAINED,
+    ),
     ("[predict: b]", BAKED, {}, TRAINED),
     ("[predict: b]", BAKED, {"baked_training": "overridden"}, FRESH),
     ("[{call: b, training: unset}]", BAKED, {"baked_training": "overridden"}, TRAINED),
     ("[train: one]", LAYER, {}, {"moving_mean": [0.7], "moving_variance": [0.9], "output": [0.0]}),
     ("[train: b, {save: a}, train: b, {restore: a, into: fresh}]", LAYER, {}, TRAINED),
     ("[train: b, {save: a}, train: b, {restore: a, into: same}]", LAYER, {}, TRAINED),
-    ("[train: b, {save: a}, {restore: a, into: fresh, omit: [moving_mean]}]", LAYER, {"missing_statistics": "kept"},
-     {"moving_mean": [0.0], "moving_variance": [1.3]}),
+    (
+        "[train: b, {save: a}, {restore: a, into: fresh, omit: [moving_mean]}]",
+        LAYER,
+        {"missing_statistics": "kept"},
+        {"moving_mean": [0.0], "moving_variance": [1.3]},
+    ),
     ("[{set: {moving_mean: [8]}}]", LAYER, {}, {"moving_mean": [8], "moving_variance": [1.0]}),
 ]
 
@@ -84,8 +101,13 @@ def test_every_value_of_every_knob_but_adams_is_tried_by_hand():
     """No convention is without a number that somebody worked out."""
     tried = {(knob, value) for _, _, changes, _ in BY_HAND for knob, value in changes.items()}
     tried |= {(knob, getattr(STANDARD, knob)) for knob in KNOBS}
-    elsewhere = {("variance_algorithm", "one_pass"), ("adam_epsilon", "uncorrected"), ("bare_call", "refuses"),
-                 ("one_value_per_channel", "refuses"), ("missing_statistics", "refused")}
+    elsewhere = {
+        ("variance_algorithm", "one_pass"),
+        ("adam_epsilon", "uncorrected"),
+        ("bare_call", "refuses"),
+        ("one_value_per_channel", "refuses"),
+        ("missing_statistics", "refused"),
+    }
     assert {(knob, value) for knob, values in KNOBS.items() for value in values} == tried | elsewhere
 
 
@@ -105,7 +127,9 @@ def test_refusals(steps, changes, expected):
 def test_one_pass_variance_only_widens_the_bound():
     """The algorithm of the variance is a matter of rounding, not of value."""
     c = case(f"{LAYER}\ndata: {{b: [[1001], [1005]]}}\nsteps: [train: b]")
-    two, one = (trace(c, STANDARD.under({"variance_algorithm": kind}))[0].quantities for kind in ("two_pass", "one_pass"))
+    two, one = (
+        trace(c, STANDARD.under({"variance_algorithm": kind}))[0].quantities for kind in ("two_pass", "one_pass")
+    )
     assert two["moving_variance"].expected == one["moving_variance"].expected
     assert one["moving_variance"].scale > 100 * two["moving_variance"].scale
     assert (one["output"].scale > two["output"].scale).all()
@@ -123,7 +147,13 @@ def test_gradients_are_differences(shape, training):
     """Central differences of sum(upstream * output), at every rank."""
     stream = np.random.RandomState(len(shape))
     x, upstream = stream.randn(*shape).astype("f").astype("d"), stream.randn(*shape).astype("f").astype("d")
-    gamma, beta, mean, variance, epsilon = np.array([1.5, -2]), np.array([0.5, 1]), np.array([0.25, 1]), np.array([2, 0.5]), 0.25
+    gamma, beta, mean, variance, epsilon = (
+        np.array([1.5, -2]),
+        np.array([0.5, 1]),
+        np.array([0.25, 1]),
+        np.array([2, 0.5]),
+        0.25,
+    )
 
     def loss(x, gamma, beta):
         m, v = statistics_of(x) if training else (mean, variance)
@@ -138,14 +168,22 @@ def test_gradients_are_differences(shape, training):
         return gradient
 
     text = f"""
-layer: {{features: 2, momentum: 0.5, epsilon: 0.25, gamma: [1.5, -2], beta: [0.5, 1], moving_mean: [0.25, 1], moving_variance: [2, 0.5]}}
+layer:
+  {{features: 2, momentum: 0.5, epsilon: 0.25, gamma: [1.5, -2], beta: [0.5, 1], moving_mean: [0.25, 1],
+    moving_variance: [2, 0.5]}}
 data: {{x: {x.tolist()}, u: {upstream.tolist()}}}
 steps: [{{backward: x, upstream: u, training: {str(training).lower()}}}]
 """
     shown = trace(case(text), STANDARD)[0].quantities
-    np.testing.assert_allclose(differences(x, lambda x: loss(x, gamma, beta)), shown["input_gradient"].expected, atol=1e-8)
-    np.testing.assert_allclose(differences(gamma, lambda g: loss(x, g, beta)), shown["gamma_gradient"].expected, atol=1e-8)
-    np.testing.assert_allclose(differences(beta, lambda b: loss(x, gamma, b)), shown["beta_gradient"].expected, atol=1e-8)
+    np.testing.assert_allclose(
+        differences(x, lambda x: loss(x, gamma, beta)), shown["input_gradient"].expected, atol=1e-8
+    )
+    np.testing.assert_allclose(
+        differences(gamma, lambda g: loss(x, g, beta)), shown["gamma_gradient"].expected, atol=1e-8
+    )
+    np.testing.assert_allclose(
+        differences(beta, lambda b: loss(x, gamma, b)), shown["beta_gradient"].expected, atol=1e-8
+    )
 
 
 def test_frozen_layer_has_no_gradients_of_its_own():

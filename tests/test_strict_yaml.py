@@ -76,4 +76,10 @@ def test_reads_what_every_reader_reads(text, value):
 def test_marks_say_where_every_value_is():
     """The place of a key is the key's own."""
     document = parse("a:\n  - {b: 1, c: 2}\n", "f")
-    assert {(): (1, 1), ("a",): (1, 1), ("a", 0): (2, 5), ("a", 0, "b"): (2, 6), ("a", 0, "c"): (2, 12)} == document.marks
+    assert {
+        (): (1, 1),
+        ("a",): (1, 1),
+        ("a", 0): (2, 5),
+        ("a", 0, "b"): (2, 6),
+        ("a", 0, "c"): (2, 12),
+    } == document.marks

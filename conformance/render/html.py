@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
@@ -41,7 +41,7 @@ def write_page(report: Report, page: Path) -> None:
 
 def html(report: Report) -> str:
     """The page of a report."""
-    heads = name(report.columns)
+    heads = named(report.columns)
     verdicts = [verdict for verdict in VERDICTS if any(verdict in column.counts for column in report.columns)]
     return template().render(
         heads=heads,
@@ -122,7 +122,7 @@ def told(value: object) -> str:
 def times(error: float) -> str:
     """An error in units of the bound; one that is larger than the bound says so."""
     text = amount(error)
-    return text + "×" if 1 < error and text[0].isdigit() else text
+    return text + "×" if error > 1 and text[0].isdigit() else text
 
 
 # Targets and cases
@@ -169,7 +169,7 @@ class Head:
         return text.replace("T", " ", 1).replace("+00:00", " UTC") if key == "started" else text
 
 
-def name(columns: list[Column]) -> list[Head]:
+def named(columns: list[Column]) -> list[Head]:
     """Columns with names of their own, the modes of an adapter side by side; a second run of a target is numbered."""
     seen: Counter[str] = Counter()
     heads = []
@@ -267,18 +267,26 @@ def table(result: Result, case: Case) -> tuple[list[Stage], bool]:
     """The steps of a result, and whether expected and observed print differently anywhere in them."""
     before: dict[str, tuple[bytes, bytes]] = {}
     stages = []
-    for index, quantities in enumerate(result.steps):
-        rows, unchanged = [], []
-        for item in quantities:
-            now = _bits(item)
-            if now == before.get(item.name) and not item.divergence:
-                unchanged.append(item.name)
-            else:
-                rows.append(_row(item, result.first))
-            before[item.name] = now
-        step = sentence(case.text.steps[index]) if index < len(case.text.steps) else "one step too many"
-        stages.append(Stage(step, result.raised.get(index, ""), rows, unchanged))
+    for index in range(max(len(result.steps), len(case.text.steps)) if result.steps or result.raised else 0):
+        done = sentence(case.text.steps[index]) if index < len(case.text.steps) else "one step too many"
+        quantities = result.steps[index] if index < len(result.steps) else ()
+        stages.append(Stage(done, result.raised.get(index, ""), *_rows(quantities, before, result.first)))
     return stages, any(row.observed for stage in stages for row in stage.rows)
+
+
+def _rows(
+    quantities: Iterable[Compared], before: dict[str, tuple[bytes, bytes]], first: Divergence | None
+) -> tuple[list[Row], list[str]]:
+    """A row for every quantity that changed or departs, and the names of the others; notes all of them in `before`."""
+    rows, unchanged = [], []
+    for item in quantities:
+        now = _bits(item)
+        if now == before.get(item.name) and not item.divergence:
+            unchanged.append(item.name)
+        else:
+            rows.append(_row(item, first))
+        before[item.name] = now
+    return rows, unchanged
 
 
 def _bits(item: Compared) -> tuple[bytes, bytes]:

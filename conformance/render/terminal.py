@@ -15,7 +15,6 @@ from conformance.render.words import GLYPHS, amount, numbers, sentence, why
 from conformance.report import Report
 from conformance.rounding import EPS
 
-
 __all__ = ["print_case", "print_report", "print_steps", "why"]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from math import isfinite
+from math import isfinite, prod
 from typing import Any
 
 import numpy as np
@@ -37,16 +37,16 @@ def numbers(array: NDArray[Any], digits: int = 8, most: int = 24) -> str:
 @lru_cache(maxsize=50_000)
 def _written(raw: bytes, dtype: np.dtype[Any], shape: tuple[int, ...], digits: int, shown: int) -> str:
     """The text of an array, or of its first numbers; the same bytes are formatted once."""
-    head, size = np.frombuffer(raw, dtype), int(np.prod(shape))
+    head, size = np.frombuffer(raw, dtype), prod(shape)
     if shown == size:
-        return _nested(head.reshape(shape).tolist(), f".{digits}g")
-    return f"{_nested(head.tolist(), f'.{digits}g')[:-1]}, …] the first {shown} of {size:,} numbers, shape {shape}"
+        return _nested(head.reshape(shape).tolist(), f"%.{digits}g")
+    return f"{_nested(head.tolist(), f'%.{digits}g')[:-1]}, …] the first {shown} of {size:,} numbers, shape {shape}"
 
 
-def _nested(value: object, digits: str) -> str:
+def _nested(value: object, form: str) -> str:
     if isinstance(value, list):
-        return f"[{', '.join([_nested(item, digits) for item in value])}]"
-    return format(value, digits) if isinstance(value, float) else str(value)
+        return f"[{', '.join([form % item if type(item) is float else _nested(item, form) for item in value])}]"
+    return form % value if isinstance(value, float) else str(value)
 
 
 def amount(error: float) -> str:
@@ -56,9 +56,9 @@ def amount(error: float) -> str:
     if error > LARGEST_ERROR:
         return "> 1e9"
     if error > 1:
-        few = f"{error:.3g}" if error < 1000 else f"{float(f'{error:.4g}'):,.0f}"  # noqa: PLR2004
+        few = f"{error:.3g}" if error < 1000 else f"{float(f'{error:.4g}'):,.0f}"
         return "> 1" if few == "1" else few
-    return "< 0.01" if 0 < error < 0.005 else f"{error:.2f}" if error else "0"  # noqa: PLR2004
+    return "< 0.01" if 0 < error < 0.005 else f"{error:.2f}" if error else "0"
 
 
 def sentence(step: Step) -> str:
