@@ -8,6 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from conformance import places
+
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
@@ -45,16 +47,9 @@ class Adapter:
         return not self.absent()
 
 
-def folder() -> Path:
-    """The folder of adapters: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
-    inside = package / "adapter_files"
-    return inside if inside.is_dir() else package.parent / "adapters"
-
-
 def find() -> list[Adapter]:
     """The suite's own adapters."""
-    return [Adapter(path) for path in sorted(folder().glob("*.py"))]
+    return [Adapter(path) for path in sorted(places.adapters().glob("*.py"))]
 
 
 def named(name: str) -> Adapter:

@@ -73,7 +73,7 @@ Epsilon = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 class Strict(BaseModel):
     """Knows its keys, and takes no value of another kind for what it wants."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, arbitrary_types_allowed=True, defer_build=True)
 
     @model_validator(mode="before")
     @classmethod
@@ -222,7 +222,7 @@ Data = Annotated[
 class Expectation(BaseModel):
     """Literal values of quantities after a step, or that the step raises."""
 
-    model_config = ConfigDict(extra="allow", strict=True, frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True, arbitrary_types_allowed=True, defer_build=True)
     __pydantic_extra__: dict[str, Array]
     raises: bool = False
 

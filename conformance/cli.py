@@ -38,9 +38,9 @@ def main() -> None:
 
 
 def _cases_folder() -> Path:
-    from conformance.load import corpus
+    from conformance import places
 
-    return corpus()
+    return places.cases()
 
 
 CASES = click.option(

@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from conformance import adapters, known, report, smoke
+from conformance import adapters, known, places, report, smoke
 from conformance.cli import BAD_USAGE, CANNOT_RUN, GREEN, RED
 from conformance.corpus import Corpus, select
 from conformance.observe import Interpreter
@@ -98,7 +98,7 @@ def _run(job: Job) -> list[Ran]:
 
 def excuses_from(path: Path | None) -> list[known.Entry]:
     """The suite's own list of known divergences, and the one that was given."""
-    own = adapters.folder() / "known.yaml"
+    own = places.adapters() / "known.yaml"
     return [entry for file in (own, path) if file is not None and file.is_file() for entry in known.load(file)]
 
 

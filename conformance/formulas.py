@@ -85,7 +85,8 @@ def normalise(x: Floats, mean: Floats, variance: Floats, gamma: Floats, beta: Fl
 def normalise_scale(x: Floats, mean: Floats, variance: Floats, gamma: Floats, beta: Floats, epsilon: float) -> Floats:
     """|gamma| (|x| + |mean|) / sqrt(variance + epsilon) + |beta|."""
     root: Floats = np.sqrt(wide(variance, x) + epsilon)
-    return np.abs(wide(gamma, x)) * (np.abs(x) + np.abs(wide(mean, x))) / root + np.abs(wide(beta, x))
+    normal: Floats = (np.abs(x) + np.abs(wide(mean, x))) / root
+    return np.abs(wide(gamma, x)) * normal + np.abs(wide(beta, x))
 
 
 def normalise_scale_of_variance(

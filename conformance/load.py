@@ -29,13 +29,6 @@ _KINDS = {
 }
 
 
-def corpus() -> Path:
-    """The folder of cases: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
-    inside = package / "cases"
-    return inside if inside.is_dir() else package.parent / "cases"
-
-
 def find(root: Path, globs: tuple[str, ...] = ()) -> list[str]:
     """The ids of the cases below a folder, sorted; with globs, those that one of them matches.
 

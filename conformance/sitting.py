@@ -14,12 +14,12 @@ from typing import Any
 
 from rich.console import Console
 
-from conformance import adapters, known
+from conformance import adapters, known, places
 from conformance.case import Case
 from conformance.commands import excuses_from
 from conformance.dialect import STANDARD, Dialect
 from conformance.judge import Result, judge
-from conformance.load import corpus, load
+from conformance.load import load
 from conformance.observe import Host, Interpreter, Sitting, Unavailable
 from conformance.render.terminal import print_steps, why
 from conformance.run import wanted
@@ -92,8 +92,8 @@ class Bench:
 
 def root_of(path: Path) -> Path:
     """The corpus of a case file: the suite's own, else the outermost folder named `cases`, else the file's own."""
-    if path.is_relative_to(corpus()):
-        return corpus()
+    if path.is_relative_to(places.cases()):
+        return places.cases()
     named = [parent for parent in path.parents if parent.name == "cases"]
     return named[-1] if named else path.parent
 
