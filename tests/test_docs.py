@@ -1,0 +1,41 @@
+"""The documents say what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from conformance.dialect import KNOBS
+from conformance.judge import VERDICTS
+
+ROOT = Path(__file__).parent.parent
+FRAMEWORKS = r"\b(torch|tensorflow|keras|tf|jax|flax|haiku|equinox|onnx|onnxruntime|paddle|mxnet|chainer|mlx)\b"
+
+
+def test_dialects_lists_every_knob_with_its_values_in_order():
+    """The table of docs/dialects.md is the dialect, the standard first."""
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", (ROOT / "docs/dialects.md").read_text(), re.MULTILINE)
+    assert KNOBS == {knob: tuple(re.findall(r"`(\w+)`", values)) for knob, values in rows}
+
+
+def test_reading_a_report_lists_every_verdict():
+    """The legend has no word that the reader cannot look up."""
+    rows = re.findall(r"^\| ([a-z, ]+) \| [a-zA-Z]", (ROOT / "docs/reading-a-report.md").read_text(), re.MULTILINE)
+    listed = {word for row in rows for word in row.split(", ")} - {"verdict"}
+    assert set(VERDICTS) - {"unavailable"} == listed
+
+
+def test_readme_is_short():
+    """Somebody reads it."""
+    assert len((ROOT / "README.md").read_text().splitlines()) < 100
+
+
+def test_no_framework_is_named_inside_the_package():
+    """Conventions are values."""
+    found = [
+        f"{path.name}:{number}"
+        for path in sorted((ROOT / "conformance").rglob("*.py"))
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if re.search(FRAMEWORKS, line)
+    ]
+    assert [] == found
