@@ -49,8 +49,7 @@ class Layer:
         return self.normalise(x, mean, variance)
 
     def move(self, name, new):
-        keep = np.float32(self.momentum)
-        self.variables[name] = keep * self.variables[name] + (1 - keep) * new
+        self.variables[name] = self.momentum * self.variables[name] + (1 - self.momentum) * new
 
     def normalise(self, x, mean, variance):
         y = (x - mean) / np.sqrt(variance + np.float32(self.epsilon))

@@ -61,7 +61,7 @@ def tensor(x):
 
 def array(y):
     """(N, C, ...) -> (N, ..., C), in NumPy."""
-    return (y.movedim(1, -1) if y.ndim > 2 else y).numpy(force=True)
+    return (y.movedim(1, -1) if y.ndim > 2 else y).detach().cpu().numpy()
 
 
 def batch_norm(layer):
@@ -106,10 +106,11 @@ class Model:
         self.module, self.parts, self.keys = module.to(DEVICE) if DEVICE else module, parts, keys
         references = module.state_dict()  # to the tensors, which torch changes in place
         self.tensors = {name: references[key] for name, key in keys.items() if key in references}
+        self.optimizer = None
         self.set(variables)
 
     def state(self):  # a dense kernel is (out, in) in torch; .T leaves vectors as they are
-        return {name: values.numpy(force=True).T for name, values in self.tensors.items()}
+        return {name: values.cpu().numpy().T for name, values in self.tensors.items()}
 
     def set(self, values):
         for name, value in values.items():
@@ -134,18 +135,23 @@ class Model:
     def fit(self, x, targets, loss, optimizer, epochs, batch_size):
         if loss != "mse":
             raise Unsupported(f"this adapter has no loss {loss}")
-        optimizer = make_optimizer(self.module.parameters(), **optimizer)
+        self.optimizer = self.optimizer or make_optimizer(self.module.parameters(), **optimizer)
         for _ in range(epochs):
             for inputs, wanted in zip(tensor(x).split(batch_size), tensor(targets).split(batch_size)):
-                optimizer.zero_grad()
+                self.optimizer.zero_grad()
                 mse_loss(self.forward(inputs, training=True), wanted).backward()
-                optimizer.step()
+                self.optimizer.step()
 
-    def freeze(self, of, recompile):  # nothing was compiled, so there is nothing to compile again
-        self.parts[of].requires_grad_(False)
+    def freeze(self, of, recompile):
+        self.set_trainable(of, False, recompile)
 
     def unfreeze(self, of, recompile):
-        self.parts[of].requires_grad_(True)
+        self.set_trainable(of, True, recompile)
+
+    def set_trainable(self, of, trainable, recompile):
+        self.parts[of].requires_grad_(trainable)
+        if recompile:  # nothing is compiled here: to begin anew is to make a new optimizer
+            self.optimizer = None
 
     def save(self, path):
         torch.save(self.module.state_dict(), path + ".pt")
@@ -170,7 +176,7 @@ class Layer(Model):
         gradients = {"output": array(output), "input_gradient": array(inputs.grad)}
         for name, parameter in (("gamma", self.module.weight), ("beta", self.module.bias)):
             if parameter is not None and parameter.requires_grad:
-                gradients[f"{name}_gradient"] = parameter.grad.numpy(force=True)
+                gradients[f"{name}_gradient"] = array(parameter.grad)
         return gradients
 
 

@@ -16,6 +16,7 @@ The adapter's standard streams are logs: what it prints on either goes to our st
 """
 
 import base64
+import binascii
 import faulthandler
 import importlib.util
 import inspect
@@ -28,7 +29,7 @@ import time
 import numpy as np
 
 LONGEST_TEXT = 2000
-DTYPE_NAMES = {np.dtype(name): name for name in ("float16", "float32", "float64", "int32", "int64", "bool")}
+OPENINGS = {}  # (dtype, shape): what comes before and after the base64 of such an array
 SCALARS = ("training", "of", "recompile", "loss", "optimizer", "epochs", "batch_size", "into", "omit")
 
 
@@ -48,14 +49,33 @@ def decode(array):
 
 
 def encode(value):
-    """An ndarray -> [dtype, shape, base64]; None -> None; anything else -> a text that says what it is."""
-    if isinstance(value, (np.ndarray, np.generic)):
-        dtype = value.dtype
-        name = DTYPE_NAMES.get(dtype) or dtype.name
-        if dtype.kind in "fiub" and dtype.isnative:
-            return [name, value.shape, base64.b64encode(value.tobytes()).decode("ascii")]
-        return "an array of %s" % name
-    return None if value is None else shorten("%s %r" % (type(value).__name__, value))
+    """An ndarray -> [dtype, shape, base64]; None -> null; anything else -> a text that says what it is. All as JSON.
+
+    Arrays are most of an answer, and json.dumps would take longer over them than a small layer takes to compute them.
+    """
+    if not isinstance(value, (np.ndarray, np.generic)):
+        return "null" if value is None else json.dumps(shorten("%s %r" % (type(value).__name__, value)))
+    kind = value.dtype, value.shape
+    if kind not in OPENINGS:
+        OPENINGS[kind] = opening(*kind)
+    return OPENINGS[kind] % binascii.b2a_base64(value.tobytes(), newline=False).decode("ascii")
+
+
+def opening(dtype, shape):
+    """What an encoded array of a dtype and shape looks like, around its base64."""
+    if dtype.kind not in "fiub" or not dtype.isnative:
+        return json.dumps("an array of %s" % dtype.name) + "%.0s"
+    return '["%s", %s, "%%s"]' % (dtype.name, list(shape))
+
+
+def joined(line, name, texts):
+    """A line of JSON whose last entry is there as texts already: a list of them, or a dictionary."""
+    if isinstance(texts, dict):
+        inner = "{%s}" % ", ".join(['"%s": %s' % item for item in texts.items()])
+    else:
+        inner = "[%s]" % ", ".join(texts)
+    head = json.dumps(line)[:-1] + ", " if line else "{"
+    return '%s"%s": %s}' % (head, name, inner)
 
 
 def shorten(text):
@@ -142,13 +162,13 @@ class Session:
         return method(*arrays, **named)
 
     def observe(self, step):
-        """One step and the state after it."""
+        """One step and the state after it, as a line of JSON."""
         observed, quantities = {}, {}
         try:
             quantities = self.perform(step)
         except Exception as error:  # whatever a framework raises is an observation
             if unsupported(error):
-                return {"quantities": {}, "unsupported": shorten(str(error))}
+                return joined({"unsupported": shorten(str(error))}, "quantities", {})
             observed["raised"] = told(error)
         try:
             state = self.layer.state()
@@ -157,8 +177,7 @@ class Session:
             quantities.update(state)
         except Exception as error:
             observed.setdefault("raised", told(error))
-        observed["quantities"] = {name: encode(value) for name, value in quantities.items()}
-        return observed
+        return joined(observed, "quantities", {name: encode(value) for name, value in quantities.items()})
 
 
 def unsupported(error):
@@ -167,9 +186,9 @@ def unsupported(error):
 
 
 def run_case(adapter, settings, case, number):
-    """Observe every step of one case."""
+    """Observe every step of one case; returns the line of JSON that answers it."""
     started = time.perf_counter()
-    line = {"id": case["id"], "steps": []}
+    line, steps = {"id": case["id"]}, []
     folder = settings["workdir"]
     if any(step["verb"] == "save" for step in case["steps"]):
         folder = os.path.join(folder, str(number))
@@ -177,14 +196,13 @@ def run_case(adapter, settings, case, number):
     try:
         session = Session(adapter, settings["mode"], case, folder)
         for step in case["steps"]:
-            observed = session.observe(step)
-            line["steps"].append(observed)
-            if "unsupported" in observed:
+            steps.append(session.observe(step))
+            if steps[-1].startswith('{"unsupported"'):
                 break
     except Exception as error:
         line.update({"unsupported": shorten(str(error))} if unsupported(error) else {"raised": told(error)})
     line["seconds"] = round(time.perf_counter() - started, 6)
-    return line
+    return joined(line, "steps", steps)
 
 
 def load(path):
@@ -217,14 +235,14 @@ def main():
     sys.path[:0] = sys.argv[2:]
 
     def answer(line):
-        answers.write(json.dumps(line).encode("ascii") + b"\n")
+        answers.write(line.encode("ascii") + b"\n")
         answers.flush()
 
     try:
         adapter = load(sys.argv[1])
-        first = introduce(adapter)
+        first = json.dumps(introduce(adapter))
     except BaseException as error:  # an import may end in SystemExit too
-        answer({"failed": told(error)})
+        answer(json.dumps({"failed": told(error)}))
         os._exit(1)
     answer(first)
     settings = json.loads(requests.readline().decode("ascii"))

@@ -75,6 +75,7 @@ def template() -> Template:
         "table": table,
         "why": why,
     }
+    environment.tests["web"] = web
     return environment.get_template("page.html.j2")
 
 
@@ -108,6 +109,11 @@ def pieces(text: str) -> Iterator[tuple[str, bool]]:
     """A text in pieces, each with whether it is an address on the web."""
     for index, piece in enumerate(LINK.split(text[: LONGEST + 1])):
         yield piece, index % 2 == 1
+
+
+def web(address: str) -> bool:
+    """Whether a text can be made a link."""
+    return address.startswith(("https://", "http://")) and len(address) <= LONGEST
 
 
 def told(value: object) -> str:

@@ -37,7 +37,9 @@ class Network:
             layer.restore(path + "-" + name)
 
     def state(self):
-        return {"%s.%s" % (name, key): value for name, layer in self.layers.items() for key, value in layer.state().items()}
+        return {
+            "%s.%s" % (name, key): value for name, layer in self.layers.items() for key, value in layer.state().items()
+        }
 
 
 def protocol():

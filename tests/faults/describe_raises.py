@@ -1,4 +1,5 @@
 """Cannot say what it is."""
 
+
 def describe():
     raise RuntimeError("no device found")

@@ -1,4 +1,5 @@
 """Says nothing of its modes."""
 
+
 def describe():
     return {"framework": "numpy", "version": "1", "dialect": {}}

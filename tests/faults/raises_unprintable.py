@@ -3,6 +3,8 @@
 import base
 
 describe = base.describe
+
+
 class Unprintable(Exception):
     def __str__(self):
         raise RuntimeError("cannot be printed")

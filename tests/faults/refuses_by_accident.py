@@ -3,7 +3,6 @@
 import base
 
 
-
 class Layer(base.Layer):
     def restore(self, path, omit=()):
         super().restore(path, omit and omitted)

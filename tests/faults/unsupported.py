@@ -3,6 +3,8 @@
 import base
 
 describe = base.describe
+
+
 class Unsupported(Exception):
     pass
 
