@@ -106,11 +106,12 @@ class Model:
         self.module, self.parts, self.keys = module.to(DEVICE) if DEVICE else module, parts, keys
         references = module.state_dict()  # to the tensors, which torch changes in place
         self.tensors = {name: references[key] for name, key in keys.items() if key in references}
+        self.views = {name: values.numpy().T for name, values in self.tensors.items()} if not DEVICE else None
         self.optimizer = None
         self.set(variables)
 
     def state(self):  # a dense kernel is (out, in) in torch; .T leaves vectors as they are
-        return {name: values.cpu().numpy().T for name, values in self.tensors.items()}
+        return self.views or {name: values.cpu().numpy().T for name, values in self.tensors.items()}
 
     def set(self, values):
         for name, value in values.items():

@@ -17,8 +17,10 @@ class Dialect:
         in which momentum has no part, or the first batch copied.
     frozen_training_call: what a frozen layer does in a training pass: it infers, it normalises with the batch's
         statistics and leaves its own alone, or it trains on as if nothing had been said (trains).
-    freeze_takes_effect: whether the model's own training loop sees a changed flag at once or when compiled again.
-    baked_training: whether a training flag given when the model was built stands against the one of a call.
+    freeze_takes_effect: whether the model's own training loop sees a changed flag at once, only when the model is
+        compiled again, or refuses to go on until it is.
+    baked_training: whether a training flag given when the model was built stands against the one of a call, gives
+        way to it, or makes giving one an error.
     bare_call: what a call without a training flag does; as_last_set is the mode that the last call left behind,
         training at first.
     one_value_per_channel: whether a training batch with a single value per channel has variance 0 or is an error.
@@ -31,8 +33,8 @@ class Dialect:
     variance_algorithm: Literal["two_pass", "one_pass"] = "two_pass"
     startup: Literal["none", "zero_debias", "cumulative", "first_batch"] = "none"
     frozen_training_call: Literal["infers", "batch_statistics", "trains"] = "infers"
-    freeze_takes_effect: Literal["at_once", "at_compile"] = "at_once"
-    baked_training: Literal["kept", "overridden"] = "kept"
+    freeze_takes_effect: Literal["at_once", "at_compile", "refused"] = "at_once"
+    baked_training: Literal["kept", "overridden", "refused"] = "kept"
     bare_call: Literal["infers", "trains", "as_last_set", "refuses"] = "infers"
     one_value_per_channel: Literal["computes", "refuses"] = "computes"
     missing_statistics: Literal["refused", "kept"] = "refused"

@@ -64,16 +64,19 @@ def statistics(x: Floats, mask: Floats | None, one_pass: bool) -> Statistics:
     return Statistics(mean, average(away**2, weights), average(np.abs(x), weights), average(scale, weights), count)
 
 
-def stored_variance(statistics: Statistics, sample: bool) -> tuple[Floats, Floats]:
-    """The variance that feeds the moving one, and its scale: ÷n, or ÷(n-1) for a sample."""
-    count = statistics.count
-    bessel = count / (count - 1) if sample and count > 1 else np.inf if sample else 1.0
-    return statistics.variance * bessel, statistics.variance_scale * bessel
+def sample_variance(variance: Floats, count: float) -> Floats:
+    """The variance ÷(n-1) from the one ÷n; infinite or NaN for a single value."""
+    return variance * (count / (count - 1) if count > 1 else np.inf)
 
 
 def moving(old: Floats, new: Floats, momentum: float) -> Floats:
     """The moving statistic after an update: momentum is the fraction of the old one that is kept."""
     return momentum * old + (1 - momentum) * new
+
+
+def moving_scale(old: Floats, new: Floats, momentum: float) -> Floats:
+    """The same on magnitudes."""
+    return moving(np.abs(old), np.abs(new), momentum)
 
 
 def normalise(x: Floats, mean: Floats, variance: Floats, gamma: Floats, beta: Floats, epsilon: float) -> Floats:
@@ -87,14 +90,6 @@ def normalise_scale(x: Floats, mean: Floats, variance: Floats, gamma: Floats, be
     root: Floats = np.sqrt(wide(variance, x) + epsilon)
     normal: Floats = (np.abs(x) + np.abs(wide(mean, x))) / root
     return np.abs(wide(gamma, x)) * normal + np.abs(wide(beta, x))
-
-
-def normalise_scale_of_variance(
-    x: Floats, mean: Floats, variance: Floats, variance_scale: Floats, gamma: Floats, epsilon: float
-) -> Floats:
-    """What the error of a one-pass variance adds to the output's: |dy/dvariance| times the variance's scale."""
-    cubed: Floats = (wide(variance, x) + epsilon) ** 1.5
-    return np.abs(wide(gamma, x) * (x - wide(mean, x))) / (2 * cubed) * wide(variance_scale, x)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,8 +73,10 @@ class Norm(Part):
 
     def flag(self, how: Pass) -> bool:
         """Whether a pass is a training pass: by the flag of the call, the one baked in, or what a bare call means."""
-        baked, given = self.settings.training, how.given
-        if baked is not None and (given is None or self.dialect.baked_training == "kept"):
+        baked, given, convention = self.settings.training, how.given, self.dialect.baked_training
+        if baked is not None and given is not None and how.by_hand and convention == "refused":
+            raise Refused
+        if baked is not None and (given is None or convention != "overridden"):
             return baked
         if given is not None:
             return given
@@ -99,32 +101,26 @@ class Norm(Part):
         frozen = self.dialect.frozen_training_call
         self.training = training and (learns or frozen != "infers")
         if not self.training:
-            return self.normalised(x, self.variables["moving_mean"], self.variables["moving_variance"], None)
-        one_pass = self.dialect.variance_algorithm == "one_pass"
-        batch = formulas.statistics(x, how.mask, one_pass)
+            return self.normalised(x, self.variables["moving_mean"], self.variables["moving_variance"])
+        batch = formulas.statistics(x, how.mask, self.dialect.variance_algorithm == "one_pass")
         if batch.count <= 1 and self.dialect.one_value_per_channel == "refuses":
             raise Refused
+        mean = self.rounding.nudge(batch.mean, batch.mean_scale)
+        variance = np.maximum(self.rounding.nudge(batch.variance, batch.variance_scale), 0)
         if learns or frozen == "trains":
-            self.update(batch)
-        return self.normalised(x, batch.mean, batch.variance, batch.variance_scale if one_pass else None)
+            sample = self.dialect.variance == "sample"
+            self.move("moving_mean", mean)
+            self.move("moving_variance", formulas.sample_variance(variance, batch.count) if sample else variance)
+            self.updates += 1
+        return self.normalised(x, mean, variance)
 
-    def normalised(self, x: Floats, mean: Floats, variance: Floats, variance_scale: Floats | None) -> Floats:
+    def normalised(self, x: Floats, mean: Floats, variance: Floats) -> Floats:
         """The output under given statistics, kept for the gradients."""
-        gamma, beta, epsilon = self.variables["gamma"], self.variables["beta"], self.settings.epsilon
-        y = formulas.normalise(x, mean, variance, gamma, beta, epsilon)
-        scale = formulas.normalise_scale(x, mean, variance, gamma, beta, epsilon)
-        if variance_scale is not None:
-            scale += formulas.normalise_scale_of_variance(x, mean, variance, variance_scale, gamma, epsilon)
+        arguments = (x, mean, variance, self.variables["gamma"], self.variables["beta"], self.settings.epsilon)
         self.seen = (x, mean, variance)
-        return self.rounding.nudge(y, scale)
+        return self.rounding.nudge(formulas.normalise(*arguments), formulas.normalise_scale(*arguments))
 
-    def update(self, batch: formulas.Statistics) -> None:
-        """Move the statistics towards the batch's."""
-        self.move("moving_mean", batch.mean, batch.mean_scale)
-        self.move("moving_variance", *formulas.stored_variance(batch, self.dialect.variance == "sample"))
-        self.updates += 1
-
-    def move(self, name: str, new: Floats, scale: Floats) -> None:
+    def move(self, name: str, new: Floats) -> None:
         """Move one statistic, as the start-up convention has it."""
         old, momentum, done = self.variables[name], self.settings.momentum, self.updates
         if self.dialect.startup == "cumulative":
@@ -136,7 +132,7 @@ class Norm(Part):
             moved = hidden / (1 - momentum ** (done + 1)) if momentum < 1 else old
         else:
             moved = formulas.moving(old, new, momentum)
-        self.variables[name] = self.rounding.nudge(moved, formulas.moving(np.abs(old), scale, momentum))
+        self.variables[name] = self.rounding.nudge(moved, formulas.moving_scale(old, new, momentum))
 
     def backward(self, upstream: Floats) -> Floats:
         """Gradients of what the last forward pass computed."""
@@ -198,12 +194,14 @@ class Machine:
         """An array of the case."""
         return copies(self.case.data[name])
 
-    def forward(self, x: Floats, given: bool | None, mask: str | None = None, *, fitting: bool = False) -> Floats:
+    def forward(
+        self, x: Floats, given: bool | None, mask: str | None = None, *, by_hand: bool = False, fitting: bool = False
+    ) -> Floats:
         """One pass through all layers."""
         weights = None if mask is None else self.case.data[mask].astype(np.float64)
         if given is not None:
             self.training_last = given
-        how = Pass(given, self.training_last, fitting, weights)
+        how = Pass(given, by_hand, self.training_last, fitting, weights)
         for part in self.parts:
             x = part.forward(x, how)
         return x
@@ -223,7 +221,7 @@ class Machine:
 
     @perform.register
     def _call(self, step: Call) -> dict[str, Floats]:
-        return {"output": self.forward(self.data(step.call), step.training, step.mask)}
+        return {"output": self.forward(self.data(step.call), step.training, step.mask, by_hand=True)}
 
     @perform.register
     def _backward(self, step: Backward) -> dict[str, Floats]:
@@ -239,6 +237,8 @@ class Machine:
     def _fit(self, step: Fit) -> dict[str, Floats]:
         for norm in self.norms:
             norm.compile(anew=False)
+            if self.dialect.freeze_takes_effect == "refused" and norm.compiled != norm.trainable:
+                raise Refused
         if not self.optimizer.settings:
             self.optimizer = optimizer(step, self.dialect, self.rounding)
         x, targets = self.data(step.fit), self.data(step.targets)

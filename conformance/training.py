@@ -15,9 +15,14 @@ from conformance.rounding import Rounding, copies
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """How data go through a layer: the flag that was given, the mode last set, whether it fits, the mask (N, …)."""
+    """How data go through a layer.
+
+    given: the training flag; by_hand: given in a call, and not by the API for training or inference; last: the mode
+    that was last set; fitting: in the model's own training loop; mask: (N, …) of 0 and 1.
+    """
 
     given: bool | None
+    by_hand: bool = False
     last: bool = True
     fitting: bool = False
     mask: Floats | None = None

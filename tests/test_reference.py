@@ -74,6 +74,7 @@ BY_HAND = [
     ),
     ("[predict: b]", BAKED, {}, TRAINED),
     ("[predict: b]", BAKED, {"baked_training": "overridden"}, FRESH),
+    ("[predict: b]", BAKED, {"baked_training": "refused"}, TRAINED),
     ("[{call: b, training: unset}]", BAKED, {"baked_training": "overridden"}, TRAINED),
     ("[train: one]", LAYER, {}, {"moving_mean": [0.7], "moving_variance": [0.9], "output": [0.0]}),
     ("[train: b, {save: a}, train: b, {restore: a, into: fresh}]", LAYER, {}, TRAINED),
@@ -107,11 +108,17 @@ def test_every_value_of_every_knob_but_adams_is_tried_by_hand():
         ("bare_call", "refuses"),
         ("one_value_per_channel", "refuses"),
         ("missing_statistics", "refused"),
+        ("freeze_takes_effect", "refused"),
     }
     assert {(knob, value) for knob, values in KNOBS.items() for value in values} == tried | elsewhere
 
 
 REFUSED = [
+    (
+        f"[{{fit: b, {SGD}}}, {{freeze: {{}}}}, {{fit: b, {SGD}}}]",
+        {"freeze_takes_effect": "refused"},
+        [False, False, True],
+    ),
     ("[{call: b, training: unset}, train: b]", {"bare_call": "refuses"}, [True, False]),
     ("[train: one, predict: one]", {"one_value_per_channel": "refuses"}, [True, False]),
     ("[{save: a}, {restore: a, into: same, omit: [gamma]}, train: b]", {}, [False, True, False]),

@@ -23,13 +23,15 @@ from markupsafe import Markup
 from conformance.case import BatchNorm, BatchNormEntry, Case, Dense, DenseEntry
 from conformance.dialect import STANDARD
 from conformance.judge import VERDICTS, Compared, Divergence, Result
-from conformance.render.words import GLYPHS, amount, numbers, sentence, why
+from conformance.render.words import GLYPHS, MOST, amount, numbers, sentence, why
 from conformance.report import Column, Report
 
 LONGEST = 2000
 LONGEST_HINT = 240
 TONES = {"conforms": "good", "known": "noted", "unsupported": "none", "unavailable": "none"}
-UNFIT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+UNFIT = re.compile(  # control codes, what turns the direction of the text that follows, and what is no character
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
+)
 LINK = re.compile(r"(https?://[^\s<>\"']+[^\s<>\"'.,;:!?)\]])")
 
 
@@ -201,8 +203,8 @@ class Line:
 
     @property
     def plain(self) -> bool:
-        """Whether no target does anything but conform."""
-        return all(result is None or result.verdict == "conforms" for _, result in self.results)
+        """Whether no target departs from its reference, known to or not."""
+        return all(result is None or result.verdict in ("conforms", "unsupported") for _, result in self.results)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +275,7 @@ def table(result: Result, case: Case) -> tuple[list[Stage], bool]:
     """The steps of a result, and whether expected and observed print differently anywhere in them."""
     before: dict[str, tuple[bytes, bytes]] = {}
     stages = []
-    for index in range(max(len(result.steps), len(case.text.steps)) if result.steps or result.raised else 0):
+    for index in range(max(len(result.steps), len(case.text.steps)) if result.steps else 0):
         done = sentence(case.text.steps[index]) if index < len(case.text.steps) else "one step too many"
         quantities = result.steps[index] if index < len(result.steps) else ()
         stages.append(Stage(done, result.raised.get(index, ""), *_rows(quantities, before, result.first)))
@@ -304,23 +306,24 @@ def _row(item: Compared, first: Divergence | None) -> Row:
     digits = 9 if item.divergence else 6
     expected = "nothing" if item.expected is None else numbers(item.expected, digits)
     observed = numbers(item.observed, digits) if isinstance(item.observed, np.ndarray) else str(item.observed)
-    alike = expected == observed
     return Row(
         item.name,
         expected,
-        "" if alike else observed,
+        "" if observed == expected else observed,
         times(item.error),
-        _note(item.divergence, item.expected) if item.divergence else "",
+        _note(item.divergence, item.observed) if item.divergence else "",
         item.divergence is not None,
         item.divergence is not None and item.divergence == first,
     )
 
 
-def _note(divergence: Divergence, expected: np.ndarray[Any, Any] | None) -> str:
-    """What a row of numbers leaves open: which of them departs most, or what is wrong with all of them."""
+def _note(divergence: Divergence, observed: object) -> str:
+    """What the numbers of a row leave open: which of them departs most, or what is wrong with all of them."""
+    if not isinstance(observed, np.ndarray):
+        return ""
     if divergence.expected is None or divergence.observed is None:
         return divergence.what
-    if expected is None or expected.size == 1:
+    if observed.size == 1:
         return ""
-    at = list(divergence.index)
-    return f"worst at {at}: {divergence.observed:.9g} where {divergence.expected:.9g} was promised"
+    said = f"{divergence.observed:.9g} where {divergence.expected:.9g} was promised"
+    return f"worst at {list(divergence.index)}" + (f": {said}" if observed.size > MOST else "")

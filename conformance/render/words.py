@@ -25,10 +25,11 @@ GLYPHS = {
     "missing": "?",
     "unavailable": "∅",
 }
+MOST = 24
 LARGEST_ERROR = 1e9
 
 
-def numbers(array: NDArray[Any], digits: int = 8, most: int = 24) -> str:
+def numbers(array: NDArray[Any], digits: int = 8, most: int = MOST) -> str:
     """An array on one line; of a long one the beginning, and how long it is."""
     head = array if array.size <= most else array.ravel()[:most]
     return _written(head.tobytes(), array.dtype, array.shape, digits, head.size)
