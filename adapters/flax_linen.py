@@ -41,10 +41,11 @@ def describe():
             # use_fast_variance, set by default: https://github.com/google/flax/blob/018c99b/flax/linen/normalization.py
             "variance": "population",
             "variance_algorithm": "one_pass",
-            # an error without the flag, and with one in the constructor and one in the call (no value of baked_training)
+            # the constructor takes the flag or the call does: neither is an error, and so is both
             # https://github.com/google/flax/blob/0b126b8/docs/guides/flax_fundamentals/arguments.md
             "bare_call": "refuses",
-            # by the code, documentation is silent: https://github.com/google/flax/blob/00a973a/flax/serialization.py
+            "baked_training": "refused",
+            # undocumented, as observed and coded: https://github.com/google/flax/blob/00a973a/flax/serialization.py
             "missing_statistics": "refused",
             "adam_epsilon": "corrected",  # https://optax.readthedocs.io/en/latest/api/generated/optax.adam.html
         },
@@ -56,6 +57,7 @@ def use(device):
 
 
 def flag(training):
+    """The argument for a constructor or a call; none for None."""
     return {} if training is None else {"use_running_average": not training}
 
 
@@ -88,7 +90,7 @@ class Stack(nn.Module):
     """A network; a batch normalisation that has the flag built in is not passed the one of the call."""
 
     layers: tuple
-    preserve_adopted_names = True
+    preserve_adopted_names = True  # the layers keep the names that they are built with
 
     @nn.compact
     def __call__(self, x, use_running_average=None, mask=None):
@@ -138,7 +140,7 @@ FUNCTIONS = {"eager": (apply, gradients, train_step), "jit": (jit(apply), jit(gr
 
 @functools.lru_cache(maxsize=None)
 def make_optimizer(name, learning_rate, beta_1=None, beta_2=None, epsilon=None):
-    """The same object for the same settings: jit compiles for each one anew."""
+    """The same object for the same settings, since jit compiles anew for each object."""
     if name == "adam":
         return optax.adam(learning_rate, b1=beta_1, b2=beta_2, eps=epsilon)
     if name == "sgd":

@@ -28,22 +28,22 @@ def describe():
         "backend": f"{BACKEND} {sys.modules[BACKEND].__version__}",
         "modes": {"layer": {}, "functional": {}, "sequential": {}},
         "dialect": {
-            # https://www.tensorflow.org/api_docs/python/tf/keras/ops/moments: the example there divides by n
+            # https://github.com/keras-team/keras/blob/v3.15.1/keras/src/ops/nn.py: the example of moments divides by n
             "variance": "population",
-            # undocumented, as observed; a comment in keras/src/backend/torch/nn.py admits it for that backend
-            "variance_algorithm": "one_pass" if BACKEND == "torch" else "two_pass",
-            # https://keras.io/api/layers/normalization_layers/batch_normalization/
+            # undocumented, as observed; the algorithm is the backend's
+            "variance_algorithm": "two_pass" if BACKEND in ("tensorflow", "jax") else "one_pass",
+            "one_value_per_channel": "computes",
+            # https://github.com/keras-team/keras/blob/v3.15.1/keras/src/layers/normalization/batch_normalization.py
             "startup": "none",
             "frozen_training_call": "infers",
             "freeze_takes_effect": "at_compile",
             "bare_call": "infers",
-            # https://keras.io/getting_started/faq/ and https://keras.io/guides/transfer_learning/
+            # https://github.com/keras-team/keras-io/blob/01f488dc48/templates/getting_started/faq.md
+            # https://github.com/keras-team/keras/blob/09c133c565/guides/transfer_learning.py
             "baked_training": "kept",
-            # undocumented, as observed
-            "one_value_per_channel": "computes",
-            # https://keras.io/api/models/model_saving_apis/weights_saving_and_loading: unless skip_mismatch is given
+            # https://github.com/keras-team/keras/blob/v3.15.1/keras/src/models/model.py: unless skip_mismatch is given
             "missing_statistics": "refused",
-            # https://keras.io/api/optimizers/adam/
+            # https://github.com/keras-team/keras/blob/v3.15.1/keras/src/optimizers/adam.py
             "adam_epsilon": "uncorrected",
         },
     }
@@ -72,7 +72,7 @@ def make_layer(entry):
 def make_model(mode, entries, layers):
     flags = [given(training=entry.get("training")) for entry in entries]
     if mode != "functional" and any(flags):
-        raise Unsupported(f"a training flag is baked into a functional model, there is no place for it in mode {mode}")
+        raise Unsupported(f"mode {mode} has no place for a baked training flag: that is in layer(inputs, training=…)")
     shape = next(entry.get("shape") or [entry["inputs"]] for entry in entries if entry["kind"] != "activation")
     if mode == "layer":
         layers[0].build((None, *shape))
@@ -100,8 +100,8 @@ class Network:
         for layer, entry in zip(self.layers, entries):
             self.set({self.quantity(layer, name): value for name, value in entry["variables"].items()})
 
-    def quantity(self, layer, variable):
-        return f"{layer.name}.{variable}"
+    def quantity(self, layer, name):
+        return f"{layer.name}.{name}"
 
     def variables(self):
         return {self.quantity(layer, v.name): v for layer in self.layers for v in layer.weights}
@@ -120,7 +120,11 @@ class Network:
     def train(self, x, mask=None):
         return self.call(x, True, mask)
 
-    def predict(self, x):
+    def predict(self, x, mask=None):
+        if self.bare:
+            return self.call(x, False, mask)
+        if mask is not None:
+            raise Unsupported("the predict of a model takes no mask")
         return self.model.predict(x, verbose=0)
 
     def fit(self, x, targets, loss, optimizer, epochs, batch_size):
@@ -152,23 +156,30 @@ class Network:
             self.compile(*self.compiled)
 
     def save(self, path):
-        self.model.save_weights(path + ".weights.h5")
+        if self.bare:
+            np.savez(path + ".npz", **self.state())
+        else:
+            self.model.save_weights(path + ".weights.h5")
 
     def restore(self, path, omit=()):
-        self.model.load_weights((self.lacking(path, omit) if omit else path) + ".weights.h5")
+        if self.bare:
+            with np.load(path + ".npz") as saved:
+                self.model.set_weights([saved[name] for name in self.variables() if name not in omit])
+        else:
+            self.model.load_weights(self.without(omit, path + ".weights.h5") if omit else path + ".weights.h5")
 
-    def lacking(self, path, omit):
-        """A copy of the checkpoint without some quantities: in it layers go by class and count, variables by number."""
-        shutil.copyfile(path + ".weights.h5", path + "-lacking.weights.h5")
+    def without(self, omit, path):
+        """A copy of a checkpoint, lacking some quantities: layers are in it by class and count, variables by number."""
+        lacking = path.replace(".weights.h5", "-lacking.weights.h5")
+        shutil.copyfile(path, lacking)
         kinds = [re.sub("(?!^)([A-Z])", r"_\1", type(layer).__name__).lower() for layer in self.layers]
-        with h5py.File(path + "-lacking.weights.h5", "a") as file:
+        with h5py.File(lacking, "a") as file:
             for position, layer in enumerate(self.layers):
-                alike = kinds[:position].count(kinds[position])
-                group = file["layers"][kinds[position] + (f"_{alike}" if alike else "")]["vars"]
+                kind, count = kinds[position], kinds[:position].count(kinds[position])
                 for number, v in enumerate(layer.weights):
                     if self.quantity(layer, v.name) in omit:
-                        del group[str(number)]
-        return path + "-lacking"
+                        del file[f"layers/{kind}_{count}/vars/{number}" if count else f"layers/{kind}/vars/{number}"]
+        return lacking
 
 
 class Layer(Network):
@@ -177,34 +188,16 @@ class Layer(Network):
     def __init__(self, layer, mode, workdir):
         self.build([dict(layer, kind="batch_norm", name="layer")], mode)
 
-    def quantity(self, layer, variable):
-        return variable
-
-    def predict(self, x, mask=None):
-        if self.bare:
-            return self.call(x, False, mask)
-        if mask is not None:
-            raise Unsupported("keras.Model.predict takes no mask")
-        return super().predict(x)
-
-    def save(self, path):
-        if not self.bare:
-            return super().save(path)
-        np.savez(path + ".npz", **self.state())
-
-    def restore(self, path, omit=()):
-        if not self.bare:
-            return super().restore(path, omit)
-        with np.load(path + ".npz") as saved:
-            self.model.set_weights([saved[name] for name in self.variables() if name not in omit])
+    def quantity(self, layer, name):
+        return name
 
     def backward(self, x, upstream, training):
         if BACKEND not in GRADIENTS:
             raise Unsupported(f"no gradients of Keras on {BACKEND} here")
         tensors = keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(upstream)
         output, gradients = GRADIENTS[BACKEND](self.model, *tensors, given(training=training))
-        names = ["input", *(v.name for v in self.model.trainable_variables)]
-        quantities = dict(zip([f"{name}_gradient" for name in names], gradients), output=output)
+        names = ["input_gradient", *(f"{v.name}_gradient" for v in self.model.trainable_variables)]
+        quantities = dict(zip(names, gradients), output=output)
         return {name: keras.ops.convert_to_numpy(value) for name, value in quantities.items()}
 
 

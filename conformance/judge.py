@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from conformance import wire
 from conformance.case import Case, Floats
-from conformance.dialect import KNOBS, Dialect
+from conformance.dialect import Dialect
 from conformance.reference import Outcome, trace
 from conformance.rounding import EPS, TINY, Value
 
@@ -75,10 +75,7 @@ class Result:
         return self.verdict in GREEN
 
 
-Reference = Callable[[Case, Dialect], list[Outcome]]
-
-
-def judge(case: Case, line: Mapping[str, Any] | None, dialect: Dialect, reference: Reference = trace) -> Result:
+def judge(case: Case, line: Mapping[str, Any] | None, dialect: Dialect) -> Result:
     """The verdict on one line of a run file; None where there is none."""
     if line is None:
         return Result(case.id, "missing", "the run has no observation of this case")
@@ -89,22 +86,7 @@ def judge(case: Case, line: Mapping[str, Any] | None, dialect: Dialect, referenc
         return Result(case.id, "unsupported", str(line["unsupported"]))
     if "raised" in line:
         return Result(case.id, "errored", "when it was built: " + _told(line["raised"]))
-    expected = reference(case, dialect)
-    result = _result(case.id, expected, line["steps"])
-    if result.verdict == "diverges":
-        return replace(result, explanation=explain(case, line, dialect, reference))
-    return result
-
-
-def explain(case: Case, line: Mapping[str, Any], dialect: Dialect, reference: Reference = trace) -> str:
-    """The single changes of a knob under which the reference shows all that was observed; empty when there is none."""
-    found = []
-    for knob, values in KNOBS.items():
-        for value in values:
-            changed = dialect.under({knob: value})
-            if changed != dialect and _result(case.id, reference(case, changed), line["steps"]).green:
-                found.append(f"{knob} = {value}, where {getattr(dialect, knob)} is declared")
-    return " or ".join(found)
+    return compare(case.id, trace(case, dialect), line["steps"])
 
 
 def _told(raised: Any) -> str:
@@ -112,7 +94,7 @@ def _told(raised: Any) -> str:
     return ": ".join(map(str, raised)) if isinstance(raised, list) else str(raised)
 
 
-def _result(case_id: str, expected: list[Outcome], observed: list[Mapping[str, Any]]) -> Result:
+def compare(case_id: str, expected: list[Outcome], observed: list[Mapping[str, Any]]) -> Result:
     """Compare step by step until the observation ends or breaks off."""
     steps: list[tuple[Compared, ...]] = []
     raised = {index: _told(step["raised"]) for index, step in enumerate(observed) if "raised" in step}

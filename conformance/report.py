@@ -11,6 +11,7 @@ from conformance import known
 from conformance.case import Case
 from conformance.corpus import Corpus
 from conformance.dialect import STANDARD, Dialect
+from conformance.explain import explained
 from conformance.judge import VERDICTS, Result, judge
 from conformance.runs import Run, Target, read
 
@@ -72,7 +73,7 @@ def column(corpus: Corpus, run: Run, excuses: list[known.Entry]) -> Column:
         if case_id in corpus.ids:
             case = corpus.case(case_id)
             changed = header.cases.get(case_id) != case.digest
-            result = changed_since(case_id) if changed else judge(case, line, dialect)
+            result = changed_since(case_id) if changed else explained(case, line, dialect)
             results[case_id] = known.apply(result, header.target, excuses)
     for case_id in header.cases:
         if case_id not in results and case_id in corpus.ids:

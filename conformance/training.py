@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -28,38 +29,58 @@ class Pass:
     mask: Floats | None = None
 
 
-class Part(Protocol):
-    """A layer of a network."""
+class Refused(Exception):
+    """Under the dialect, an error is the right answer to a step."""
 
-    name: str
-    variables: dict[str, Floats]
-    shown: tuple[str, ...]
-    gradients: dict[str, Floats]
-    updates: int
-    trainable: bool
 
+class Part(ABC):
+    """A layer of a network: its variables, those of them that observations show, and its trainable flag."""
+
+    def __init__(self, name: str, dialect: Dialect, rounding: Rounding, *, trainable: bool = True) -> None:
+        self.name, self.dialect, self.rounding, self.trainable = name, dialect, rounding, trainable
+        self.compiled: bool | None = None
+        self.variables: dict[str, Floats] = {}
+        self.shown: tuple[str, ...] = ()
+        self.gradients: dict[str, Floats] = {}
+        self.updates = 0
+
+    def full(self, name: str) -> str:
+        """The name that observations give a variable."""
+        return f"{self.name}.{name}" if self.name else name
+
+    def compile(self, *, anew: bool) -> None:
+        """Keep the flag as the model's own training loop will see it."""
+        if self.compiled is None or anew:
+            self.compiled = self.trainable
+
+    def learns(self, fitting: bool) -> bool:
+        """Whether the trainable flag is seen as set."""
+        if fitting and self.dialect.freeze_takes_effect == "at_compile":
+            return bool(self.compiled)
+        return self.trainable
+
+    def trained(self, *, fitting: bool) -> list[str]:
+        """The variables that an optimizer moves."""
+        return list(self.shown) if self.learns(fitting) else []
+
+    @abstractmethod
     def forward(self, x: Floats, how: Pass) -> Floats:
         """The output for an input (R, N, …, C)."""
-        ...
 
+    @abstractmethod
     def backward(self, upstream: Floats) -> Floats:
         """The gradient of the input; keeps those of the variables."""
-        ...
-
-    def trained(self) -> list[str]:
-        """The variables that an optimizer moves."""
-        ...
 
 
 class Dense(Part):
     """x @ kernel + bias."""
 
-    def __init__(self, settings: DenseSettings, rounding: Rounding, fresh: bool) -> None:
-        self.name, self.rounding, self.shown = settings.name, rounding, settings.quantities
+    def __init__(self, settings: DenseSettings, dialect: Dialect, rounding: Rounding, *, fresh: bool) -> None:
+        super().__init__(settings.name, dialect, rounding)
+        self.shown = settings.quantities
         given = {"kernel": settings.kernel, "bias": settings.bias}
         values = {name: np.zeros_like(given[name]) if fresh else given[name] for name in self.shown}
         self.variables = {name: copies(array.astype(np.float32)) for name, array in values.items()}
-        self.gradients, self.updates, self.trainable = {}, 0, True
 
     def forward(self, x: Floats, how: Pass) -> Floats:  # noqa: ARG002 - the same in every pass
         """The output for an input."""
@@ -76,17 +97,13 @@ class Dense(Part):
             self.gradients["bias"] = nudge(upstream.sum(1), np.abs(upstream).sum(1))
         return nudge(upstream @ kernel, np.abs(upstream) @ np.abs(kernel))
 
-    def trained(self) -> list[str]:
-        """Kernel and bias, unless frozen."""
-        return list(self.shown) if self.trainable else []
-
 
 class Activation(Part):
     """An elementwise function."""
 
-    def __init__(self, function: str, rounding: Rounding) -> None:
-        self.name, self.rounding, self.function = "", rounding, function
-        self.variables, self.shown, self.gradients, self.updates, self.trainable = {}, (), {}, 0, True
+    def __init__(self, function: str, dialect: Dialect, rounding: Rounding) -> None:
+        super().__init__("", dialect, rounding)
+        self.function = function
 
     def forward(self, x: Floats, how: Pass) -> Floats:  # noqa: ARG002 - the same in every pass
         """The output for an input."""
@@ -100,10 +117,6 @@ class Activation(Part):
         gradient = upstream * slopes[self.function]
         return self.rounding.nudge(gradient, np.abs(upstream) * (1 + self.y**2))
 
-    def trained(self) -> list[str]:
-        """Nothing."""
-        return []
-
 
 @dataclass
 class Optimizer:
@@ -115,7 +128,7 @@ class Optimizer:
     def apply(self, parts: list[Part]) -> None:
         """Move every trained variable by its gradient."""
         for index, part in enumerate(parts):
-            for name in part.trained():
+            for name in part.trained(fitting=True):
                 old, gradient = part.variables[name], part.gradients[name]
                 change = self.change((index, name), gradient)
                 part.variables[name] = self.rounding.nudge(old - change, np.abs(old) + np.abs(change))

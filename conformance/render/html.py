@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import quote
 
 import numpy as np
@@ -27,6 +27,7 @@ from conformance.render.words import GLYPHS, MOST, amount, numbers, sentence, wh
 from conformance.report import Column, Report
 
 LONGEST = 2000
+WORTH_CUTTING = 100
 LONGEST_HINT = 240
 TONES = {"conforms": "good", "known": "noted", "unsupported": "none", "unavailable": "none"}
 UNFIT = re.compile(  # control codes, what turns the direction of the text that follows, and what is no character
@@ -85,15 +86,16 @@ def template() -> Template:
 
 
 def fit(value: object) -> object:
-    """What the template is about to print: a text from elsewhere is cut where it is long, and rid of control codes."""
+    """What the template is about to print: texts mended, everything else as it is."""
     if isinstance(value, str) and not isinstance(value, Markup):
-        return value if len(value) <= LONGEST and value.isprintable() else _mended(value)
+        return value if len(value) <= LONGEST and value.isprintable() else mended(value)
     return value
 
 
-def _mended(text: str) -> str:
+def mended(text: str) -> str:
+    """A text cut where cutting is worth it, which is said, with a sign in place of every code that has no sign."""
     cut = len(text) - LONGEST
-    kept = f"{text[:LONGEST]} … (cut: {cut:,} more characters)" if cut > 0 else text
+    kept = f"{text[:LONGEST]} … (cut: {cut:,} more characters)" if cut > WORTH_CUTTING else text
     return UNFIT.sub("\ufffd", kept.replace("\r\n", "\n"))
 
 
@@ -109,7 +111,7 @@ def anchor(*parts: str) -> str:
 
 def pieces(text: str) -> Iterator[tuple[str, bool]]:
     """A text in pieces, each with whether it is an address on the web."""
-    for index, piece in enumerate(LINK.split(text[: LONGEST + 1])):
+    for index, piece in enumerate(LINK.split(mended(text))):
         yield piece, index % 2 == 1
 
 

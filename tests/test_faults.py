@@ -1,0 +1,278 @@
+"""The tester tested: adapters that are wrong on purpose turn red at the right step for the right reason, and only there.
+
+Every adapter in `faults/` departs in one place from the right one, `faults/base.py`. It runs through the whole line, on
+all cases in `faults/cases/`, and has one line in one of the two tables here.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from conftest import BASE, CASES, DEMO, FAULTS, ROOT, left_behind, once, run_faults
+
+from conformance import observe
+from conformance.corpus import Corpus
+from conformance.judge import Result
+from conformance.lint import lint
+from conformance.report import build
+from conformance.run import Ran
+
+# The steps at which cases turn red: every case by its first step, by its first training step, by its second.
+EVERY = "baked:1 call:1 drawn:1 frozen:1 mask:1 omit:1 predict:1 restore:1 train:1"
+TRAINING = "baked:1 call:3 drawn:1 frozen:1 mask:1 omit:1 restore:1 train:1"
+TRAIN = "drawn:1 frozen:1 mask:1 omit:1 restore:1 train:1"
+SECOND = "baked:2 frozen:6 restore:3 train:2"
+PREDICTION = "drawn:2 frozen:4 predict:1 restore:7"
+BIRTH = EVERY.replace(":1", ":0")
+NOWHERE = ""
+
+
+class Fault(NamedTuple):
+    """Which cases an adapter turns red, at which step (0: none can be told), in which quantity, and why."""
+
+    name: str
+    verdict: str
+    red: str
+    quantity: str
+    because: str
+
+
+AS_SAMPLE = "variance = sample, where population is declared"
+AS_POPULATION = "variance = population, where sample is declared"
+AS_BATCH = "frozen_training_call = batch_statistics, where infers is declared"
+AS_TRAINS = "frozen_training_call = trains, where infers is declared"
+AS_OVERRIDDEN = "baked_training = overridden, where kept is declared"
+AS_BARE = "bare_call = trains, where infers is declared"
+AS_KEPT = "missing_statistics = kept, where refused is declared"
+DOUBLE, TYPE_ERROR = "has the dtype float64 instead of float32", "step 1 raised TypeError: state() returned NoneType"
+NO_ARRAY = "is no array of numbers: "
+
+# fmt: off
+TABLE = [
+    # wrong numbers
+    Fault("momentum_reversed", "diverges", TRAINING, "moving_mean", "departs"),
+    Fault("variance_sample", "diverges", TRAINING, "moving_variance", AS_SAMPLE),
+    Fault("declares_sample", "diverges", TRAINING, "moving_variance", AS_POPULATION),
+    Fault("epsilon_outside_root", "diverges", EVERY, "output", "departs"),
+    Fault("epsilon_ignored", "diverges", EVERY, "output", "departs"),
+    Fault("epsilon_twice", "diverges", EVERY, "output", "departs"),
+    Fault("epsilon_stored", "diverges", TRAINING, "moving_variance", "departs"),
+    Fault("beta_ignored", "diverges", EVERY.replace("drawn:1 ", ""), "output", "departs"),
+    Fault("gamma_beta_swapped", "diverges", EVERY, "output", "departs"),
+    Fault("predict_updates", "diverges", "drawn:2 predict:1 restore:7", "moving_mean", "departs"),
+    Fault("predict_uses_batch", "diverges", PREDICTION, "output", "departs"),
+    Fault("train_never_updates", "diverges", TRAINING, "moving_mean", "departs"),
+    Fault("train_updates_once", "diverges", SECOND, "moving_mean", "departs"),
+    Fault("train_updates_twice", "diverges", TRAINING, "moving_mean", "departs"),
+    Fault("train_updates_late", "diverges", TRAINING, "moving_mean", "departs"),
+    Fault("train_uses_moving", "diverges", TRAINING, "output", "departs"),
+    Fault("statistics_half", "diverges", "drawn:1", "moving_mean", "departs"),
+    Fault("statistics_shared", "diverges", TRAINING, "moving_mean", "departs"),
+    Fault("statistics_per_place", "diverges", "drawn:1", "output", "departs"),
+    Fault("mask_ignored", "diverges", "mask:1", "output", "departs"),
+    Fault("frozen_trains", "diverges", "frozen:3", "output", AS_TRAINS),
+    Fault("frozen_updates", "diverges", "frozen:3", "moving_mean", "departs"),
+    Fault("frozen_uses_batch", "diverges", "frozen:3", "output", AS_BATCH),
+    Fault("unfreeze_ignored", "diverges", "frozen:6", "output", "departs"),
+    Fault("bare_call_trains", "diverges", "call:2", "output", AS_BARE),
+    Fault("baked_flag_overridden", "diverges", "baked:2", "output", AS_OVERRIDDEN),
+    Fault("restore_forgets_variance", "diverges", "restore:6", "moving_variance", "departs"),
+    Fault("restore_first_checkpoint", "diverges", "restore:6", "moving_mean", "departs"),
+    Fault("restore_swaps_statistics", "diverges", "omit:3 restore:6", "moving_mean", "departs"),
+    Fault("restore_only_fresh", "diverges", "restore:9", "moving_mean", "departs"),
+    Fault("restore_swaps_layers", "diverges", "network:4", "first.moving_mean", "departs"),
+    Fault("save_resets", "diverges", "omit:2 restore:2", "moving_mean", "departs"),
+    Fault("missing_kept", "diverges", "omit:3", "step", AS_KEPT),
+    Fault("missing_refused", "errored", "omit:3", "", "step 3 raised KeyError: 'moving_variance'"),
+    # wrong in form
+    Fault("output_flat", "diverges", EVERY, "output", "has the shape ("),
+    Fault("output_double", "diverges", EVERY, "output", DOUBLE),
+    Fault("output_big_endian", "diverges", EVERY, "output", NO_ARRAY + "an array of >f4"),
+    Fault("output_complex", "diverges", EVERY, "output", NO_ARRAY + "an array of complex64"),
+    Fault("output_list", "diverges", EVERY, "output", NO_ARRAY + "list [["),
+    Fault("output_none", "diverges", EVERY, "output", "is None"),
+    Fault("output_nan", "diverges", EVERY, "output", "is not finite"),
+    Fault("output_infinite", "diverges", EVERY, "output", "is not finite"),
+    Fault("state_none", "errored", EVERY, "", TYPE_ERROR),
+    Fault("state_empty", "diverges", EVERY, "moving_mean", "is missing"),
+    Fault("state_double", "diverges", EVERY, "moving_mean", DOUBLE),
+    Fault("state_row", "diverges", EVERY, "moving_mean", "has the shape (1, 2) instead of (2,)"),
+    Fault("state_frozen_nan", "diverges", "frozen:2", "moving_mean", "is not finite"),
+    Fault("state_stale", "diverges", SECOND + " call:3", "moving_mean", "departs"),
+    Fault("quantity_missing", "diverges", EVERY, "moving_variance", "is missing"),
+    Fault("quantity_extra", "diverges", EVERY, "updates", "is there, but should not be"),
+    Fault("quantity_named_oddly", "diverges", EVERY, 'the "mean" µ\n', "is there, but should not be"),
+    # raises
+    Fault("birth_raises", "errored", BIRTH, "", "when it was built: ValueError: not today"),
+    Fault("train_raises", "errored", TRAIN, "", "step 1 raised ValueError: not today"),
+    Fault("state_raises", "errored", EVERY, "", "step 1 raised ValueError: nothing to see"),
+    Fault("raises_at_length", "errored", "frozen:2", "", "longlong ... (1000000 characters)"),
+    Fault("raises_at_a_place", "errored", "frozen:2", "", "/numpy/__init__.py:\n.../lib/"),
+    Fault("raises_unprintable", "errored", "frozen:2", "", "step 2 raised Unprintable: its message cannot be read"),
+    Fault("unsupported", "unsupported", "frozen:0", "", "has no such flag"),
+    Fault("unsupported_at_a_place", "unsupported", "frozen:0", "", "no such flag in .../lib/"),
+    # dies
+    Fault("aborts", "crashed", "frozen:0", "", "ended by SIGABRT\nabout to abort\nFatal Python error: Aborted"),
+    Fault("segfaults", "crashed", "frozen:0", "", "ended by SIGSEGV\nFatal Python error: Segmentation fault"),
+    Fault("killed_by_nameless_signal", "crashed", "frozen:0", "", "the process was ended by "),
+    Fault("exits", "crashed", "frozen:0", "", "the process ended with exit status 0"),
+    Fault("exits_politely", "crashed", "frozen:0", "", "the process ended with exit status 3"),
+    Fault("interrupts", "crashed", "frozen:0", "", "KeyboardInterrupt"),
+    Fault("prints_and_dies", "crashed", "frozen:0", "", "exit status 7\nthese are my last words"),
+    Fault("half_line", "crashed", "frozen:0", "", "exit status 0, in the middle of its answer"),
+    Fault("closes_everything", "crashed", "frozen:0", "", "OSError"),
+    Fault("dies_and_leaves_child", "crashed", "frozen:0", "", "the process ended with exit status 9"),
+    Fault("dies_and_leaves_daemon", "crashed", "frozen:0", "", "the process ended with exit status 9"),
+    # hangs
+    Fault("hangs", "hung", "frozen:0", "", "no answer within 2 s\nFatal Python error: Aborted"),
+    Fault("hangs_deaf", "hung", "frozen:0", "", "no answer within 2 s"),
+    Fault("hangs_half_line", "hung", "frozen:0", "", "no answer within 2 s"),
+    # says what it should not
+    Fault("garbage", "errored", "frozen:0", "", r"is no answer to this case: b'\xff\xfe progress: 50 %\n'"),
+    Fault("garbage_object", "errored", "frozen:0", "", "what came back is no answer to this case"),
+    Fault("garbage_other", "errored", "frozen:0", "", "what came back is no answer to this case"),
+    Fault("answer_too_long", "errored", "frozen:0", "", "the answer is longer than 1,048,576 bytes"),
+    # does no harm
+    Fault("base", "conforms", NOWHERE, "", ""),
+    Fault("prints", "conforms", NOWHERE, "", ""),
+    Fault("prints_protocol", "conforms", NOWHERE, "", ""),
+    Fault("prints_megabytes", "conforms", NOWHERE, "", ""),
+    Fault("reads_stdin", "conforms", NOWHERE, "", ""),
+    Fault("mutates_input", "conforms", NOWHERE, "", ""),
+    Fault("mutates_settings", "conforms", NOWHERE, "", ""),
+    Fault("returns_itself", "conforms", NOWHERE, "", ""),
+    Fault("changes_folder", "conforms", NOWHERE, "", ""),
+    Fault("leaves_thread", "conforms", NOWHERE, "", ""),
+    Fault("leaves_child", "conforms", NOWHERE, "", ""),
+    Fault("slow", "conforms", NOWHERE, "", ""),
+    # cannot be told: an error is an error, whatever it is
+    Fault("refuses_by_accident", "conforms", NOWHERE, "", ""),
+]
+# fmt: on
+
+
+class Unstarted(NamedTuple):
+    """An adapter that does not even start: whether its framework counts as absent, and why."""
+
+    name: str
+    absent: bool
+    because: str
+
+
+NOT_WHOLE = "describe() of %s is not whole: "
+UNSTARTED = [
+    Unstarted("import_absent", True, "ModuleNotFoundError: No module named 'framework_that_is_nowhere'"),
+    Unstarted("import_exits", False, "SystemExit: no licence found"),
+    Unstarted("import_aborts", False, "did not start: the process was ended by SIGABRT\nFatal Python error: Aborted"),
+    Unstarted("import_hangs", False, "did not start: no answer within 1 s"),
+    Unstarted("import_garbage", False, "did not start: its first line is [1]"),
+    Unstarted("describe_absent", False, "AttributeError: module 'conformance_adapter' has no attribute 'describe'"),
+    Unstarted("describe_raises", False, "RuntimeError: no device found"),
+    Unstarted("describe_unreadable", False, "TypeError: Object of type set is not JSON serializable"),
+    Unstarted("describe_without_modes", False, NOT_WHOLE % "describe_without_modes" + "'modes'"),
+    Unstarted("describe_unknown_knob", False, NOT_WHOLE % "describe_unknown_knob" + "there is no knob 'colour'"),
+]
+HANGING = [fault.name for fault in TABLE if fault.verdict == "hung"]
+RUNNING = [fault.name for fault in TABLE if fault.verdict != "hung"]
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory, small_cases: Corpus) -> Path:
+    """The run files of all faults; those that hang have little time for it."""
+
+    def make(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(observe, "LONGEST_LINE", 1 << 20)
+            run_faults([*RUNNING], small_cases, folder)
+        run_faults([*HANGING], small_cases, folder, timeout=2, workers=len(HANGING))
+
+    return once(tmp_path_factory, "faults", make)
+
+
+def results(runs: Path, name: str, corpus: Corpus) -> Mapping[str, Result]:
+    """What was concluded about an adapter, case by case."""
+    (path,) = runs.glob(f"{name}-eager-*.jsonl")
+    (column,) = build(corpus, [path], []).columns
+    assert column.run.complete
+    return column.results
+
+
+def step_of(result: Result) -> int:
+    """The step that a result speaks of, counted from 1; 0 when it speaks of none."""
+    if result.first is not None:
+        return result.first.step + 1
+    raised = re.match(r"step (\d+) raised", result.reason)
+    return int(raised[1]) if raised else 0
+
+
+def said(result: Result) -> str:
+    """Everything that a result says of why."""
+    return "\n".join(filter(None, (result.reason, result.first and result.first.what, result.explanation)))
+
+
+def steps_of(fault: Fault) -> dict[str, int]:
+    """The red cases of a fault's line, with their steps."""
+    return {case: int(step) for case, step in (word.split(":") for word in fault.red.split())}
+
+
+def is_convention(text: str) -> bool:
+    """Whether another convention than the declared one is said to explain what was seen."""
+    return "is declared" in text
+
+
+@pytest.mark.parametrize("fault", TABLE, ids=lambda fault: fault.name)
+def test_a_fault_is_seen_for_what_it_is_and_nowhere_else(fault: Fault, runs: Path, small_cases: Corpus) -> None:
+    """The named cases show the verdict at the step, and the fault's own quantity and reason; all others conform."""
+    found = results(runs, fault.name, small_cases)
+    expected = dict.fromkeys(small_cases.ids, ("conforms", 0))
+    if fault.name not in ("base", "restore_swaps_layers"):
+        expected["network"] = ("unsupported", 0)
+    expected |= {case: (fault.verdict, step) for case, step in steps_of(fault).items()}
+    assert expected == {case: (result.verdict, step_of(result)) for case, result in found.items()}
+    red = [found[case] for case in steps_of(fault)]
+    assert [fault.quantity] * len(red) == [result.first.quantity if result.first else "" for result in red]
+    assert [] == [reason for reason in map(said, red) if fault.because not in reason]
+    assert [is_convention(fault.because)] * len(red) == [is_convention(result.explanation) for result in red]
+
+
+@pytest.mark.parametrize("unstarted", UNSTARTED, ids=lambda unstarted: unstarted.name)
+def test_an_adapter_that_cannot_start_is_unavailable(
+    unstarted: Unstarted, small_cases: Corpus, tmp_path: Path, token: str
+) -> None:
+    """The reason is told, there is no run file, and no process is left behind."""
+    (ran,) = run_faults([unstarted.name], small_cases, tmp_path, patience=1 if "hangs" in unstarted.name else 60)
+    assert Ran(ran.adapter, None, ran.reason, unstarted.absent) == ran
+    assert unstarted.because in ran.reason
+    assert [] == left_behind(token)
+
+
+def test_the_demo_adapter_conforms_on_the_cases_that_show_the_faults(tmp_path: Path, small_cases: Corpus) -> None:
+    """What turns red here does so for the fault's sake."""
+    run_faults([DEMO], small_cases, tmp_path)
+    expected = {case: "unsupported" if case == "network" else "conforms" for case in small_cases.ids}
+    found = results(tmp_path, DEMO.stem, small_cases)
+    assert expected == {case: result.verdict for case, result in found.items()}
+
+
+def test_the_literals_of_the_small_cases_are_right() -> None:
+    """The reference bears out what the small cases expect, checked by hand."""
+    problems = [problem for path in CASES.glob("*.yaml") for problem in lint(path)]
+    assert [] == [problem for problem in problems if "literal" in problem.message or "raises" in problem.message]
+
+
+def test_every_fault_has_a_line() -> None:
+    """No adapter here goes untested."""
+    assert sorted(path.stem for path in FAULTS.glob("*.py")) == sorted(line.name for line in [*TABLE, *UNSTARTED])
+
+
+def test_a_run_file_names_no_place_of_this_machine(runs: Path) -> None:
+    """Neither the checkout nor the interpreter nor the folder for temporary files."""
+    places = [str(ROOT), sys.prefix, sys.base_prefix, "/conformance-"]
+    texts = {path.name: path.read_text() for path in runs.glob("*.jsonl")}
+    assert len(TABLE) == len(texts)
+    assert [] == [(name, place) for name, text in texts.items() for place in places if place in text]
