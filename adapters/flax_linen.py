@@ -152,7 +152,7 @@ class Model:
     """A module and its variables; `paths` says where among them each quantity is."""
 
     def __init__(self, module, width, paths, mode, baked=None):
-        self.module, self.paths = module, paths
+        self.module, self.paths, self.optimizer_state = module, paths, None
         self.apply, self.gradients, self.train_step = FUNCTIONS[mode]
         self.training, self.inference = (flag(True), flag(False)) if baked is None else ({}, {})
         self.variables = {"params": {}, **module.init(jax.random.key(0), jnp.ones((1, width)), **self.inference)}
@@ -176,11 +176,12 @@ class Model:
         if loss != "mse":
             raise Unsupported("the adapter has no loss " + loss)
         optimizer = make_optimizer(**optimizer)
-        state = optimizer.init(self.variables["params"])
+        if self.optimizer_state is None:
+            self.optimizer_state = optimizer.init(self.variables["params"])
         for start in [*range(0, len(x), batch_size)] * epochs:
             batch = [jnp.asarray(data[start : start + batch_size]) for data in (x, targets)]
-            self.variables, state = self.train_step(
-                self.module, optimizer, self.variables, state, *batch, **self.training
+            self.variables, self.optimizer_state = self.train_step(
+                self.module, optimizer, self.variables, self.optimizer_state, *batch, **self.training
             )
 
     def save(self, path):

@@ -49,17 +49,23 @@ def in_words(alternatives: list[tuple[Cause, ...]], dialect: Dialect) -> str:
 
 def explain(case: Case, steps: list[Mapping[str, Any]], dialect: Dialect) -> list[tuple[Cause, ...]]:
     """The smallest sets of changes that reproduce every number of every step; several when the case cannot tell."""
-    base = replay(slipped(case, dialect, ()))
-    telling = [cause for cause in causes(dialect) if differs(base, outcomes(case, dialect, (cause,)))]
-    for size in (1, 2):
-        found = [
-            several
-            for several in itertools.combinations(telling, size)
-            if len({cause.name for cause in several}) == size and reproduces(case, steps, dialect, several)
-        ]
-        if found:
-            return found
-    return []
+    base = outcomes(case, dialect, ())
+    alone = {cause: shown for cause in causes(dialect) if differs(base, shown := outcomes(case, dialect, (cause,)))}
+    found: list[tuple[Cause, ...]] = [(cause,) for cause, shown in alone.items() if reproduces(case, steps, shown)]
+    return found or _pairs(case, steps, dialect, fits(case, steps, base), alone)
+
+
+def _pairs(
+    case: Case, steps: list[Mapping[str, Any]], dialect: Dialect, fitting: int, alone: Mapping[Cause, list[Outcome]]
+) -> list[tuple[Cause, ...]]:
+    """Two changes at a time, one of which must bring something into place by itself."""
+    helping = [cause for cause, shown in alone.items() if fits(case, steps, shown) > fitting]
+    pairs = [
+        (first, second)
+        for first, second in itertools.combinations(alone, 2)
+        if first.name != second.name and (first in helping or second in helping)
+    ]
+    return [pair for pair in pairs if reproduces(case, steps, outcomes(case, dialect, pair))]
 
 
 def causes(dialect: Dialect) -> Iterator[Cause]:
@@ -76,9 +82,14 @@ def outcomes(case: Case, dialect: Dialect, several: tuple[Cause, ...]) -> list[O
     return replay(slipped(case, dialect, [cause.name for cause in several if not cause.value]))
 
 
-def reproduces(case: Case, steps: list[Mapping[str, Any]], dialect: Dialect, several: tuple[Cause, ...]) -> bool:
-    """Whether the reference under some changes shows all that was observed."""
-    return compare(case.id, outcomes(case, dialect, several), steps).verdict == "conforms"
+def reproduces(case: Case, steps: list[Mapping[str, Any]], shown: list[Outcome]) -> bool:
+    """Whether what the reference shows is all that was observed."""
+    return compare(case.id, shown, steps).verdict == "conforms"
+
+
+def fits(case: Case, steps: list[Mapping[str, Any]], shown: list[Outcome]) -> int:
+    """How many of the quantities observed are what the reference shows."""
+    return sum(item.divergence is None for step in compare(case.id, shown, steps).steps for item in step)
 
 
 def differs(base: list[Outcome], other: list[Outcome]) -> bool:

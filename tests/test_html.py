@@ -15,8 +15,8 @@ from conformance.dialect import STANDARD
 from conformance.judge import VERDICTS, Compared, Divergence, Result
 from conformance.known import Entry
 from conformance.reference import trace
-from conformance.render import html
-from conformance.render.words import GLYPHS, amount, numbers, why
+from conformance.render import html, view
+from conformance.render.words import GLYPHS, amount, numbers, times, why
 from conformance.strict_yaml import parse
 
 VOID = {"meta", "br", "input", "wbr"}
@@ -252,7 +252,7 @@ def test_two_runs_of_one_target_are_told_apart(report_of):
 def test_modes_of_an_adapter_stand_together(report_of):
     """Columns are grouped by adapter and environment, in the order of the first of each."""
     ran = [(target, [seen(CASE)]) for target in (LAYER, TORCH, FUNCTIONAL)]
-    heads = html.named(report_of([CASE], *ran).columns)
+    heads = view.named(report_of([CASE], *ran).columns)
     assert ["layer", "functional", "module"] == [head.mode for head in heads]
 
 
@@ -327,8 +327,8 @@ def test_nothing_has_been_run(report_of, cases):
 
 def test_a_table_of_steps_shows_what_changed(report_of):
     """What is as it was before is only named; expected and observed that print alike stand there once."""
-    stages, differ = html.table(report_of([CASE], (TORCH, [seen(CASE)])).columns[0].results[CASE.id], CASE)
-    moving_mean = html.Row("moving_mean", "[2]", "", "0", "", departs=False, first=False)
+    stages, differ = view.table(report_of([CASE], (TORCH, [seen(CASE)])).columns[0].results[CASE.id], CASE)
+    moving_mean = view.Row("moving_mean", "[2]", "", "0", "", departs=False, first=False)
     assert ["output", "moving_mean", "moving_variance", "gamma", "beta"] == [row.name for row in stages[0].rows]
     assert moving_mean == stages[0].rows[1]
     assert ["output"] == [row.name for row in stages[1].rows]
@@ -347,7 +347,7 @@ def test_a_table_of_steps_shows_what_changed(report_of):
 def test_a_table_of_steps_marks_the_first_divergence(report_of, observed, shown, note):
     """What departs is shown beside what was expected, with the place or the reason, and the first is marked."""
     line = seen(CASE, output=wire.encode(np.float32(observed)), beta=wire.encode(np.float32([7])))
-    stages, differ = html.table(report_of([CASE], (TORCH, [line])).columns[0].results[CASE.id], CASE)
+    stages, differ = view.table(report_of([CASE], (TORCH, [line])).columns[0].results[CASE.id], CASE)
     output, beta = stages[1].rows
     assert (shown, note, True, True) == (output.observed, output.note, output.departs, output.first)
     assert ("[7]", "", True, False) == (beta.observed, beta.note, beta.departs, beta.first)
@@ -358,7 +358,7 @@ def test_what_stays_wrong_is_shown_again(report_of):
     """A quantity that departs is never passed over as unchanged."""
     line = seen(CASE, gamma=wire.encode(np.float32([7])))
     line["steps"][0]["quantities"]["gamma"] = line["steps"][1]["quantities"]["gamma"]
-    stages, _ = html.table(report_of([CASE], (TORCH, [line])).columns[0].results[CASE.id], CASE)
+    stages, _ = view.table(report_of([CASE], (TORCH, [line])).columns[0].results[CASE.id], CASE)
     assert ["output", "gamma"] == [row.name for row in stages[1].rows]
 
 
@@ -371,8 +371,8 @@ def test_steps_after_an_error_are_named(report_of):
     """Where a target breaks off, the rest of the case is there, and what was raised."""
     line = seen(CASE)
     line["steps"][1] = {"quantities": {}, "raised": ["ValueError", "no"]}
-    stages, _ = html.table(report_of([CASE], (TORCH, [line])).columns[0].results[CASE.id], CASE)
-    assert html.Stage("predict batch", "ValueError: no", [], []) == stages[1]
+    stages, _ = view.table(report_of([CASE], (TORCH, [line])).columns[0].results[CASE.id], CASE)
+    assert view.Stage("predict batch", "ValueError: no", [], []) == stages[1]
 
 
 def test_reasons_and_exceptions_are_on_the_page(report_of):
@@ -398,7 +398,7 @@ def test_a_case_shows_what_it_is(report_of):
     expected = [("dense", "name: stem, kernel: [[1, 2]]"), ("batch_norm", ""), ("activation", "tanh")]
     expected[1] = ("batch_norm", "features: 2, momentum: 0.5, epsilon: 0.001, name: norm")
     without_layer = {key: value for key, value in PLAIN.items() if key != "layer"} | {"network": network}
-    assert expected == list(html.settings(load.build(parse(json.dumps(without_layer), "x"), "a/b", "")))
+    assert expected == list(view.settings(load.build(parse(json.dumps(without_layer), "x"), "a/b", "")))
 
 
 @pytest.mark.parametrize(
@@ -419,7 +419,7 @@ def test_a_case_shows_what_it_is(report_of):
 )
 def test_errors_are_as_long_as_they_have_to_be(error, expected):
     """Errors in units of the bound: small, large, capped, and without measure."""
-    assert expected == html.times(error)
+    assert expected == times(error)
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,12 @@ def amount(error: float) -> str:
     return "< 0.01" if 0 < error < 0.005 else f"{error:.2f}" if error else "0"
 
 
+def times(error: float) -> str:
+    """An error in units of the bound; one that is larger than the bound says so."""
+    text = amount(error)
+    return text + "×" if error > 1 and text[0].isdigit() else text
+
+
 def sentence(step: Step) -> str:
     """A step in words: its verb and what it is given."""
     said = instruction(step)
