@@ -63,7 +63,7 @@ def _against(expectation: Expectation, outcome: Outcome) -> Iterator[tuple[str, 
         if value is None:
             yield name, f"the reference gives no {name} here"
             continue
-        errors = in_bounds(literal, value)
+        errors = in_bounds(literal.astype(np.float32), value)
         if errors.max(initial=0) > 1:
             exact = np.array2string(value.expected, precision=9, separator=", ", threshold=40)
             yield name, f"the literal is not what the reference gives: {' '.join(exact.split())}"

@@ -53,7 +53,7 @@ class Machine:
 
     def build(self, fresh: bool) -> None:
         """Make the layers; fresh ones start as a program would that is about to restore."""
-        self.training_last, self.optimizer = True, Optimizer()
+        self.training_last, self.model_trainable, self.optimizer = True, True, Optimizer()
         text = self.case.text
         if text.layer is not None:
             self.parts: list[Part] = [self.norm(text.layer, "", fresh)]
@@ -155,14 +155,20 @@ class Machine:
 
     def change(self, flagging: Flagging, trainable: bool) -> dict[str, Floats]:
         """Set the trainable flag of the layers named; recompile what had been compiled."""
+        for part in self.reached(flagging, trainable=trainable):
+            part.trainable = trainable
+        if flagging.of == "model":
+            self.model_trainable = trainable
         for part in self.parts:
-            if flagging.of in ("layer", "model", part.name):
-                part.trainable = trainable
             if flagging.recompile and part.compiled is not None:
                 part.compile(anew=True)
         if flagging.recompile:
             self.optimizer = Optimizer()
         return {}
+
+    def reached(self, flagging: Flagging, *, trainable: bool) -> list[Part]:  # noqa: ARG002 - it reaches in either case
+        """The layers that a change of the flag reaches: the one named, or all of the model."""
+        return [part for part in self.parts if flagging.of in ("layer", "model", part.name)]
 
     @perform.register
     def _save(self, step: Save) -> dict[str, Floats]:

@@ -11,11 +11,11 @@ from typing import Any, NoReturn
 import numpy as np
 
 from conformance import formulas
-from conformance.case import Case, Floats, Restore
+from conformance.case import Case, Flagging, Floats, Restore
 from conformance.dialect import Dialect
 from conformance.norm import Norm
 from conformance.reference import Machine
-from conformance.training import Pass
+from conformance.training import Part, Pass
 
 
 class MomentumReversed(Norm):
@@ -207,6 +207,14 @@ class RefusedHalfLoaded(Machine):
         super().refuse(step)
 
 
+class ModelFlagUnchanged(Machine):
+    """Setting the model's flag to what it already is does not reach a layer whose own flag differs."""
+
+    def reached(self, flagging: Flagging, *, trainable: bool) -> list[Part]:
+        idle = flagging.of == "model" and self.model_trainable == trainable
+        return [] if idle else super().reached(flagging, trainable=trainable)
+
+
 SLIPS: dict[str, type[Norm | Machine]] = {
     kind.__name__: kind
     for kind in (
@@ -214,6 +222,7 @@ SLIPS: dict[str, type[Norm | Machine]] = {
         MeanNeverUpdates, VarianceNeverUpdates, UpdatesTwice, DeviationStored, UpdatesInInference,
         FrozenStatisticsMove, BatchInInference, MovingInTraining, MaskIgnored, GammaIgnored, BetaIgnored,
         MeanForgotten, VarianceForgotten, StatisticsForgotten, ParametersForgotten, RefusedHalfLoaded,
+        ModelFlagUnchanged,
     )
 }  # fmt: skip
 

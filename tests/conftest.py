@@ -19,9 +19,7 @@ from conformance.run import Job, Ran, Watch, run
 ROOT = Path(__file__).parent.parent
 FAULTS = ROOT / "tests" / "faults"
 CASES = FAULTS / "cases"
-BASE = FAULTS / "base.py"
 DEMO = ROOT / "adapters" / "numpy_demo.py"
-PATIENCE = 60.0
 TOKEN = "TEST_THAT_STARTED_THIS"
 
 

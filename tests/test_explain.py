@@ -35,6 +35,8 @@ steps:
   - {freeze: {of: layer}}
   - train: y
   - predict: x
+  - {unfreeze: {of: model}}
+  - train: x
   - {unfreeze: {of: layer}}
   - train: y
   - {restore: a, into: fresh}

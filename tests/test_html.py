@@ -383,6 +383,15 @@ def test_reasons_and_exceptions_are_on_the_page(report_of):
     assert "no masks" in page.text
 
 
+def test_a_known_exception_is_still_shown(report_of):
+    """The reason of a known divergence does not take the place of what was raised."""
+    raised = {"id": CASE.id, "steps": [{"quantities": {}, "raised": ["ValueError", "of one"]}]}
+    known = Entry(target="*", case="*", reason="They refuse on purpose")
+    page = Page(html.html(report_of([CASE], (TORCH, [raised]), excuses=[known])))
+    assert "They refuse on purpose" in page.text
+    assert "raised ValueError: of one" in page.text
+
+
 def test_a_case_shows_what_it_is(report_of):
     """Settings, data and steps of a case are on the page, long data cut."""
     network = [

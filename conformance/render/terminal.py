@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from conformance.case import Case
 from conformance.dialect import STANDARD, Dialect
@@ -57,7 +57,7 @@ def print_report(report: Report, console: Console | None = None) -> None:
     """A summary of every target, then every case in which something is not simply as it should be."""
     console = console or Console()
     verdicts = [verdict for verdict in VERDICTS if any(verdict in column.counts for column in report.columns)]
-    table = Table("target", "environment", *verdicts, "worst error")
+    table = Table(Column("target", overflow="fold"), "environment", *verdicts, "worst error")
     for column in report.columns:
         worst = max((result.error for result in column.results.values() if result.verdict == "conforms"), default=0)
         counts = (str(column.counts.get(verdict, "")) for verdict in verdicts)

@@ -161,7 +161,7 @@ def table(result: Result, case: Case) -> tuple[list[Stage], bool]:
     """The steps of a result, and whether expected and observed print differently anywhere in them."""
     before: dict[str, tuple[bytes, bytes]] = {}
     stages = []
-    for index in range(max(len(result.steps), len(case.text.steps)) if result.steps else 0):
+    for index in range(max(len(result.steps), len(case.text.steps)) if result.steps or result.raised else 0):
         done = sentence(case.text.steps[index]) if index < len(case.text.steps) else "one step too many"
         quantities = result.steps[index] if index < len(result.steps) else ()
         stages.append(Stage(done, result.raised.get(index, ""), *_rows(quantities, before, result.first)))
