@@ -19,17 +19,19 @@ RED = ("diverges", "errored", "crashed", "hung")
 
 
 class Entry(Strict):
-    """One known divergence: which targets (`torch_nn[module]`), which cases, why, and where that is discussed."""
+    """One known divergence: which targets (`adapter[mode]`), environments and cases, why, and where it is discussed."""
 
     target: str
     case: str
+    environment: str = "*"
     reason: Annotated[str, Field(min_length=10)]
     link: str | None = None
 
     def matches(self, target: Target, case_id: str) -> bool:
         """Whether this entry speaks of a target and a case; `[` and `]` of a label stand for themselves."""
         pattern = self.target.replace("[", "[[]")
-        return fnmatchcase(target.label, pattern) and fnmatchcase(case_id, self.case)
+        here = fnmatchcase(target.label, pattern) and fnmatchcase(target.environment, self.environment)
+        return here and fnmatchcase(case_id, self.case)
 
 
 class List(Strict):

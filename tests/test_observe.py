@@ -146,11 +146,10 @@ def answers(path: Path) -> dict[str, Line]:
     return {case: {**line, "seconds": None} for case, line in runs.read(path).lines()}
 
 
-def verdicts(path: Path, corpus: Corpus) -> list[tuple[Any, ...]]:
+def verdicts(path: Path, corpus: Corpus) -> dict[str, tuple[str, str, float]]:
     """What a report says of a run file."""
     (column,) = build(corpus, [path], []).columns
-    results = column.results.values()
-    return [(column.green, result.case, result.verdict, result.reason, result.error) for result in sorted(results, key=lambda r: r.case)]
+    return {case: (result.verdict, result.reason, result.error) for case, result in column.results.items()}
 
 
 def test_an_interrupted_run_goes_on_and_says_the_same(
