@@ -1,9 +1,11 @@
 """The bare loop of a case's layer calls, without the suite: build, three training and two inference passes.
 
 Usage: python floor.py torch_nn|keras_layers|flax_linen|numpy_demo COUNT      (in the framework's own interpreter)
+       python floor.py ADAPTER.py COUNT        the same calls through an adapter, with the state after each, no host
 Prints the seconds of CPU that COUNT repetitions take after a warm-up of COUNT/10.
 """
 
+import importlib.util
 import sys
 import time
 
@@ -68,11 +70,27 @@ def numpy_demo():
     return once
 
 
+def adapted(path):
+    spec = importlib.util.spec_from_file_location("adapter", path)
+    adapter = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(adapter)
+    mode = next(iter(adapter.describe()["modes"]))
+    settings = {"features": 4, "momentum": 0.9, "epsilon": 0.001, "trainable": True, "training": None, "center": True}
+    settings |= {"scale": True, "dtype": "float32", "shape": [4], "variables": {}}
+
+    def once():
+        layer = adapter.Layer(settings, mode, "")
+        for verb in (layer.train, layer.train, layer.predict, layer.train, layer.predict):
+            verb(X)
+            layer.state()
+
+    return once
+
+
 if __name__ == "__main__":
     name, count = sys.argv[1], int(sys.argv[2])
-    once = {"torch_nn": torch_nn, "keras_layers": keras_layers, "flax_linen": flax_linen, "numpy_demo": numpy_demo}[
-        name
-    ]()
+    bare = {"torch_nn": torch_nn, "keras_layers": keras_layers, "flax_linen": flax_linen, "numpy_demo": numpy_demo}
+    once = bare[name]() if name in bare else adapted(name)
     for _ in range(count // 10):
         once()
     started = time.process_time()

@@ -11,7 +11,7 @@ from conformance.case import Case
 from conformance.load import find, load
 from conformance.strict_yaml import BadInput, Problem
 
-KEPT = 300
+KEPT = 1000
 
 
 @dataclass(frozen=True)

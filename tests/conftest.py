@@ -21,6 +21,7 @@ FAULTS = ROOT / "tests" / "faults"
 CASES = FAULTS / "cases"
 DEMO = ROOT / "adapters" / "numpy_demo.py"
 TOKEN = "TEST_THAT_STARTED_THIS"
+LONGEST_WAIT = 180
 
 
 @pytest.fixture(scope="session")
@@ -78,7 +79,9 @@ def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None
     try:
         folder.mkdir()
     except FileExistsError:
+        until = time.monotonic() + LONGEST_WAIT
         while not done.exists():
+            assert time.monotonic() < until, f"{folder} has not been filled in {LONGEST_WAIT} s"
             time.sleep(0.1)
         return folder
     try:
