@@ -36,7 +36,8 @@ class Cause:
 def explained(case: Case, line: Mapping[str, Any] | None, dialect: Dialect) -> Result:
     """The verdict, and the cause where there is something to explain and a cause is found."""
     result = judge(case, line, dialect)
-    if line is None or result.verdict not in EXPLAINED or not line.get("steps"):
+    shapeless = result.first is not None and result.first.expected is None and result.first.quantity != "step"
+    if line is None or result.verdict not in EXPLAINED or shapeless or not line.get("steps"):
         return result
     return replace(result, explanation=in_words(explain(case, line["steps"], dialect), dialect))
 

@@ -18,6 +18,7 @@ The adapter's standard streams are logs: what it prints on either goes to our st
 import base64
 import binascii
 import faulthandler
+import functools
 import importlib.util
 import inspect
 import json
@@ -39,6 +40,8 @@ def take_streams():
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(2, 1)
+    # line by line, so that a crash takes nothing along, and in any encoding
+    sys.stdout = sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)
     return requests, answers
 
 
@@ -64,18 +67,24 @@ def encode(value):
 def opening(dtype, shape):
     """What an encoded array of a dtype and shape looks like, around its base64."""
     if dtype.kind not in "fiub" or not dtype.isnative:
-        return json.dumps("an array of %s" % dtype.name) + "%.0s"
+        return json.dumps("an array of %s" % (dtype.name if dtype.isnative else dtype.str)) + "%.0s"
     return '["%s", %s, "%%s"]' % (dtype.name, list(shape))
 
 
 def joined(line, name, texts):
     """A line of JSON whose last entry is there as texts already: a list of them, or a dictionary."""
     if isinstance(texts, dict):
-        inner = "{%s}" % ", ".join(['"%s": %s' % item for item in texts.items()])
+        inner = "{%s}" % ", ".join(["%s: %s" % (quoted(key), text) for key, text in texts.items()])
     else:
         inner = "[%s]" % ", ".join(texts)
     head = json.dumps(line)[:-1] + ", " if line else "{"
     return '%s"%s": %s}' % (head, name, inner)
+
+
+@functools.lru_cache(maxsize=1000)
+def quoted(name):
+    """A name as JSON."""
+    return json.dumps(str(name))
 
 
 def shorten(text):
@@ -85,7 +94,11 @@ def shorten(text):
 
 def told(error):
     """[type, message] of an exception."""
-    return [type(error).__name__, shorten(str(error))]
+    try:
+        message = str(error)
+    except Exception as unreadable:
+        message = "its message cannot be read: %s" % type(unreadable).__name__
+    return [type(error).__name__, shorten(message)]
 
 
 class Unknown(Exception):
@@ -114,8 +127,8 @@ class Session:
         make = getattr(adapter, kind.capitalize(), None)
         if make is None:
             raise Unknown("the adapter has no %s" % kind)
-        self.make = lambda spec: make(spec, mode, folder)
-        self.spec, self.folder = with_arrays(case[kind]), folder
+        self.make = lambda spec: make(with_arrays(spec), mode, folder)
+        self.spec, self.folder = case[kind], folder
         self.data = {name: decode(array) for name, array in case["data"].items()}
         self.layer = self.make(self.spec)
 
@@ -134,7 +147,9 @@ class Session:
         named = {name: self.data[step[name]].copy() for name in ("mask", "targets", "upstream") if name in step}
         named.update((name, step[name]) for name in SCALARS if name in step)
         result = self.call(verb, *arrays, **named)
-        return {"output": result} if verb in ("train", "predict", "call") else result or {}
+        if verb in ("train", "predict", "call"):
+            return {"output": result}
+        return dict(result) if verb == "backward" else {}  # what fit and freeze return is their own affair
 
     def checkpoint(self, step):
         """Write a checkpoint, or read it into the layer there is or into one newly made by the same constructor call."""

@@ -116,7 +116,7 @@ def compare(case_id: str, expected: list[Outcome], observed: list[Mapping[str, A
         steps.append(tuple(_step(index, outcome, step["quantities"])))
     if len(observed) > len(expected):
         stray.append(Divergence(len(expected), "step", f"{len(observed) - len(expected)} more steps than the case has"))
-    departed = [item.divergence for step in steps for item in step if item.divergence] + stray
+    departed = stray + [item.divergence for step in steps for item in step if item.divergence]
     departed.sort(key=lambda divergence: divergence.step)
     error = max((item.error for step in steps for item in step), default=0.0)
     first = departed[0] if departed else None

@@ -12,8 +12,9 @@ import signal
 import sys
 import tempfile
 import time
+from asyncio.subprocess import Process
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from conformance.runs import LONGEST_LINE
 HOST = Path(__file__).with_name("host.py")
 AHEAD = 8
 LOG_BYTES = 4000
-_PLACES = re.compile(r"(?<![\w.])/(?:[^\s/:'\"]+/)+(?=site-packages/|lib/python3|[\w.]+\.py\b)")
+_PLACES = re.compile(r"(?:(?<![\w.])|(?<=\\[nrt]))/(?:[^\s/:'\"\\]+/)+?(?=site-packages/|lib/python3|[\w.]+\.py\b)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Host:
 
     def __init__(self, process: asyncio.subprocess.Process, settings: Interpreter, folder: str) -> None:
         self.process, self.settings, self.folder = process, settings, folder
-        self.log: deque[bytes] = deque(maxlen=64)
+        self.log = b""
         self.logging = asyncio.ensure_future(self.keep_log())
         self.introduction: dict[str, Any] = {}
 
@@ -72,23 +73,30 @@ class Host:
         environment = {"OMP_NUM_THREADS": "1", **os.environ, **settings.environment}
         pipe = asyncio.subprocess.PIPE
         try:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=pipe,
-                stdout=pipe,
-                stderr=pipe,
-                env=environment,
-                limit=LONGEST_LINE,
-                start_new_session=True,
+            process = await _uninterrupted(
+                asyncio.create_subprocess_exec(
+                    *command,
+                    stdin=pipe,
+                    stdout=pipe,
+                    stderr=pipe,
+                    env=environment,
+                    limit=LONGEST_LINE,
+                    start_new_session=True,
+                )
             )
         except OSError as error:
             raise Unavailable(f"{settings.python} cannot be started: {error.strerror}", absent=True) from None
         host = cls(process, settings, folder)
         try:
             first = json.loads(await host.line(settings.patience))
+            if not isinstance(first, dict):
+                raise Stopped("errored", f"its first line is {first!r}")
         except (Stopped, ValueError) as error:
             await host.kill()
             raise Unavailable(f"did not start: {error}\n{host.last_words()}".strip(), absent=False) from None
+        except BaseException:
+            await host.kill()
+            raise
         if "ready" not in first:
             await host.kill()
             kind, message = first.get("failed", ["no introduction", ""])
@@ -122,42 +130,62 @@ class Host:
 
     async def ending(self) -> str:
         """How the process ended."""
-        code = await self.process.wait()
-        await self.logging
+        if not await self.ended(10):
+            return "the process closed its answers"
+        code = self.process.returncode or 0
         if code >= 0:
             return f"the process ended with exit status {code}"
-        return f"the process was ended by {signal.Signals(-code).name}"
+        name = signal.Signals(-code).name if -code in list(signal.Signals) else f"signal {-code}"
+        return f"the process was ended by {name}"
+
+    async def ended(self, timeout: float) -> bool:
+        """Whether the process itself ends in time; its pipes may live on in what it started."""
+        until = time.monotonic() + timeout
+        while self.process.returncode is None and time.monotonic() < until:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)  # asyncio's own wait() waits for the pipes too
+        return self.process.returncode is not None
 
     async def stack(self) -> None:
         """Let a process that hangs write where it hangs."""
         if hasattr(signal, "SIGABRT") and self.process.returncode is None:
             self.process.send_signal(signal.SIGABRT)
-        await asyncio.wait({asyncio.ensure_future(self.process.wait())}, timeout=2)
+        await self.ended(2)
 
     async def keep_log(self) -> None:
         """Keep the end of what the framework prints."""
         assert self.process.stderr is not None
         while chunk := await self.process.stderr.read(65536):
-            self.log.append(chunk[-LOG_BYTES:])
+            self.log = (self.log + chunk)[-LOG_BYTES:]
 
     def last_words(self) -> str:
         """The last that the framework printed."""
-        text = b"".join(self.log)[-LOG_BYTES:].decode("utf-8", "replace").strip()
-        return clean(text, self.folder)
+        return clean(self.log.decode("utf-8", "replace").strip(), self.folder)
 
     async def kill(self) -> None:
         """End the process and all that it started."""
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        await self.process.wait()
+        await self.ended(10)
+        await asyncio.wait({self.logging}, timeout=1)
         self.logging.cancel()
+        self.process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - a daemon may hold the pipes
 
     async def close(self) -> None:
         """Let the process end by itself: its input ends."""
         assert self.process.stdin is not None
         self.process.stdin.close()
-        await asyncio.wait({asyncio.ensure_future(self.process.wait())}, timeout=10)
+        await self.ended(10)
         await self.kill()
+
+
+async def _uninterrupted(starting: Coroutine[Any, Any, Process]) -> Process:
+    """A process, started to the end even when the waiting is cancelled: cancelled halfway, asyncio waits for ever."""
+    task = asyncio.ensure_future(starting)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        (await task).kill()
+        raise
 
 
 def is_answer(raw: bytes, case_id: str) -> bool:
@@ -196,7 +224,8 @@ class Conversation:
             if not self.waiting:
                 return
             raw = await host.line(host.settings.timeout)
-            self.answered(clean(raw.decode("utf-8", "replace"), host.folder).encode() if b'"raised"' in raw else raw)
+            worded = b'"raised"' in raw or b'"unsupported"' in raw
+            self.answered(clean(raw.decode("utf-8", "replace"), host.folder).encode() if worded else raw)
 
     def answered(self, raw: bytes) -> None:
         """Record the answer to the case that waits longest; anything else that comes is an error of its own."""

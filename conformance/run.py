@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from conformance import __version__
 from conformance.adapters import Adapter
@@ -20,6 +21,8 @@ from conformance.dialect import STANDARD
 from conformance.observe import Host, Interpreter, Unavailable, elapsed, observe
 from conformance.runs import Header, Target, Writer, read
 from conformance.strict_yaml import BadInput
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,20 @@ def run(job: Job, watch: Watch) -> list[Ran]:
 
 async def _all(job: Job, watch: Watch) -> list[Ran]:
     places = asyncio.Semaphore(job.workers)
-    groups = await asyncio.gather(*(_adapter(job, adapter, places, watch) for adapter in job.adapters))
+    groups = await _together(_adapter(job, adapter, places, watch) for adapter in job.adapters)
     return [ran for group in groups for ran in group]
+
+
+async def _together(running: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """All results; when one of them fails the others are ended, and have ended, before that goes on."""
+    tasks = [asyncio.ensure_future(each) for each in running]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
 
 
 async def _adapter(job: Job, adapter: Adapter, places: asyncio.Semaphore, watch: Watch) -> list[Ran]:
@@ -72,15 +87,26 @@ async def _adapter(job: Job, adapter: Adapter, places: asyncio.Semaphore, watch:
     async with places:
         with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
             try:
-                host = await Host.start(adapter.path, job.interpreter, folder)
-                modes = wanted(adapter, host.introduction["ready"], job.modes)
+                host, modes = await introduced(adapter, job.interpreter, job.modes, folder)
             except Unavailable as error:
                 return [Ran(adapter, None, error.reason, error.absent)]
             if not modes:
                 await host.kill()
                 return []
             first = await _target(job, adapter, modes[0], host, host.introduction, watch)
-    return [first, *await asyncio.gather(*(_later(job, adapter, mode, host, places, watch) for mode in modes[1:]))]
+    return [first, *await _together(_later(job, adapter, mode, host, places, watch) for mode in modes[1:])]
+
+
+async def introduced(
+    adapter: Adapter, interpreter: Interpreter, chosen: tuple[str, ...], folder: str
+) -> tuple[Host, list[str]]:
+    """A host that has been started, and the modes to run; Unavailable leaves no process behind."""
+    host = await Host.start(adapter.path, interpreter, folder)
+    try:
+        return host, wanted(adapter, host.introduction["ready"], chosen)
+    except Unavailable:
+        await host.kill()
+        raise
 
 
 async def _later(job: Job, adapter: Adapter, mode: str, first: Host, places: asyncio.Semaphore, watch: Watch) -> Ran:
@@ -139,6 +165,7 @@ def make_header(job: Job, adapter: Adapter, mode: str, introduction: dict[str, A
         "suite": __version__,
         "python": introduction.get("python", ""),
         "platform": introduction.get("platform", ""),
+        "adapter": hashlib.sha256(adapter.path.read_bytes()).hexdigest()[:16],
         "versions": introduction.get("versions", {}),
         "settings": {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"), **job.interpreter.environment},
         "timeout": job.interpreter.timeout,
@@ -154,7 +181,7 @@ def resumable(path: Path, header: Header) -> Iterator[tuple[str, dict[str, Any]]
         earlier = read(path)
     except BadInput:
         return
-    same = ("suite", "python", "platform", "versions", "settings")
+    same = ("suite", "python", "platform", "adapter", "versions", "settings")
     if earlier.header.target != header.target or earlier.header.dialect != header.dialect:
         return
     if any(earlier.header.provenance.get(name) != header.provenance[name] for name in same):

@@ -21,9 +21,9 @@ from conformance.dialect import STANDARD, Dialect
 from conformance.explain import explained
 from conformance.judge import Result
 from conformance.load import load
-from conformance.observe import Host, Interpreter, Sitting, Unavailable
+from conformance.observe import Interpreter, Sitting, Unavailable
 from conformance.render.terminal import print_steps, why
-from conformance.run import wanted
+from conformance.run import introduced
 from conformance.runs import Target
 
 
@@ -68,13 +68,13 @@ class Bench:
         adapter_name, mode = re.fullmatch(r"(.*?)(?:\[(.*)\])?", name, re.DOTALL).groups()  # type: ignore[union-attr]
         try:
             adapter = adapters.named(adapter_name)
-            host = await Host.start(adapter.path, self.interpreter, self.folder.name)
-            said = host.introduction["ready"]
-            modes = wanted(adapter, said, (mode,) if mode else ())
+            chosen = (mode,) if mode else ()
+            host, modes = await introduced(adapter, self.interpreter, chosen, self.folder.name)
         except LookupError as error:
             raise Refusal(str(error.args[0]), 2) from None
         except Unavailable as error:
             raise Refusal(f"{name} is unavailable: {error.reason}", 3) from None
+        said = host.introduction["ready"]
         if not modes:
             await host.kill()
             raise Refusal(f"{adapter_name} has no mode {mode!r}; it has {', '.join(said['modes'])}", 2)
