@@ -439,7 +439,7 @@ class Text(Strict):
         return self
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Case:
     """A loaded case: its id, which is its path, the digest of its file, what it says, and its data drawn."""
 

@@ -230,11 +230,14 @@ def load(path):
 
 def introduce(adapter):
     """The first line: what the adapter says of itself, and the versions of everything that it brought along."""
-    versions = {
-        name: module.__version__
-        for name, module in sorted(sys.modules.items())
-        if "." not in name and isinstance(getattr(module, "__version__", None), str)
-    }
+    library = os.path.dirname(os.__file__)
+    versions = {}
+    for name, module in sorted(sys.modules.items()):
+        file, version = getattr(module, "__file__", None), getattr(module, "__version__", None)
+        if "." in name or not file or not isinstance(version, str):
+            continue
+        if "site-packages" in file or not file.startswith(library):
+            versions[name] = version
     return {
         "ready": adapter.describe(),
         "python": platform.python_version(),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from functools import singledispatchmethod
+from functools import lru_cache, singledispatchmethod
 from typing import NoReturn
 
 import numpy as np
@@ -208,8 +208,9 @@ class Machine:
         return {}
 
 
+@lru_cache(maxsize=512)
 def trace(case: Case, dialect: Dialect) -> list[Outcome]:
-    """What every step of a case should show under a dialect."""
+    """What every step of a case should show under a dialect; remembered, as targets share dialects."""
     return replay(Machine(case, dialect))
 
 

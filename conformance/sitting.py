@@ -19,7 +19,7 @@ from conformance.case import Case
 from conformance.commands import excuses_from
 from conformance.dialect import STANDARD, Dialect
 from conformance.explain import explained
-from conformance.judge import Result
+from conformance.judge import Result, judge
 from conformance.load import load
 from conformance.observe import Interpreter, Sitting, Unavailable
 from conformance.render.terminal import print_steps, why
@@ -60,7 +60,8 @@ class Bench:
             self.seated[name] = self.runner.run(self.seat(name))
         seated, lines = self.seated[name], list[dict[str, Any]]()
         self.runner.run(seated.sitting.answer([case], lambda _, raw: lines.append(json.loads(raw))))
-        result = known.apply(explained(case, lines[0], seated.dialect), seated.target, self.excuses)
+        result = known.apply(judge(case, lines[0], seated.dialect), seated.target, self.excuses)
+        result = explained(result, case, lines[0], seated.dialect)
         return result, table(result, case)
 
     async def seat(self, name: str) -> Seated:

@@ -10,6 +10,7 @@ from helpers import case
 
 from conformance.dialect import KNOBS, STANDARD
 from conformance.explain import Cause, causes, explain, explained
+from conformance.judge import judge
 from conformance.reference import replay, trace
 from conformance.slips import SLIPS, slipped
 from conformance.wire import encode
@@ -62,6 +63,11 @@ def observed(several: tuple[Cause, ...]) -> list[dict]:
     ]
 
 
+def seen_as(one, line):
+    """The result of a line, explained."""
+    return explained(judge(one, line, STANDARD), one, line, STANDARD)
+
+
 ALONE = [cause for cause in causes(STANDARD) if cause.name not in UNSEEN]
 
 
@@ -94,7 +100,7 @@ def test_what_nothing_explains_stays_unexplained():
     """A number that no convention gives is told as such, not forced into one."""
     line = {"id": "x", "steps": observed(())}
     line["steps"][0]["quantities"]["moving_mean"] = encode(np.float32([1, 2]))
-    result = explained(CASE, line, STANDARD)
+    result = seen_as(CASE, line)
     assert ("diverges", "", 0, "moving_mean") == (
         result.verdict,
         result.explanation,
@@ -105,7 +111,7 @@ def test_what_nothing_explains_stays_unexplained():
 
 def test_what_conforms_needs_no_explanation():
     """The reference's own numbers, in float32, conform."""
-    result = explained(CASE, {"id": "x", "steps": observed(())}, STANDARD)
+    result = seen_as(CASE, {"id": "x", "steps": observed(())})
     assert ("conforms", "") == (result.verdict, result.explanation)
     assert len(trace(CASE, STANDARD)) == len(result.steps)
 
@@ -115,7 +121,7 @@ def test_what_one_case_cannot_tell_apart_is_said():
     short = case("layer: {features: 1, momentum: 0.9, epsilon: 0.001}\ndata: {b: [[1], [5]]}\nsteps: [train: b]")
     seen = replay(slipped(short, STANDARD.under({"startup": "first_batch"}), ()))
     steps = [{"quantities": {name: encode(value.expected.astype("f")) for name, value in seen[0].quantities.items()}}]
-    found = explained(short, {"id": "x", "steps": steps}, STANDARD).explanation
+    found = seen_as(short, {"id": "x", "steps": steps}).explanation
     assert found.startswith("either startup = zero_debias")
     assert "or startup = cumulative" in found
     assert "or startup = first_batch" in found

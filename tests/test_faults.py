@@ -216,7 +216,7 @@ class Observed(NamedTuple):
     @property
     def cause(self) -> str:
         """The knob with its value, or the slip, that explains the result alone."""
-        explanation = explained(*self).explanation
+        explanation = explained(self.result, *self).explanation
         return {sentence(name): name for name in SLIPS}.get(explanation, explanation.partition(", where")[0])
 
 
