@@ -8,6 +8,7 @@ same calls; and the suite's own stages. With --memory: how much both sides grow 
 
 import argparse
 import asyncio
+import gc
 import itertools
 import json
 import os
@@ -130,6 +131,7 @@ def memory(target, python, root, folder):
 
 
 def main():
+    gc.set_threshold(50_000, 20, 20)  # as the command line does
     parser = argparse.ArgumentParser()
     parser.add_argument("--target", default="torch_nn")
     parser.add_argument("--python", default=sys.executable)

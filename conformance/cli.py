@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from pathlib import Path
@@ -35,6 +36,7 @@ class Group(click.Group):
 @click.version_option(__version__)
 def main() -> None:
     """What does batch normalisation do to its state? Runs cases on frameworks and says where they differ."""
+    gc.set_threshold(50_000, 20, 20)  # cases and results are many small objects, and nearly all of them stay
 
 
 def _cases_folder() -> Path:

@@ -20,6 +20,8 @@ from conformance.case import Floats
 
 def wide(statistic: Floats, x: Floats) -> Floats:
     """A statistic (R, C) in the shape that broadcasts against x (R, N, …, C)."""
+    if x.ndim == 3:
+        return statistic[:, None]
     return statistic.reshape(statistic.shape[0], *(1,) * (x.ndim - 2), statistic.shape[1])
 
 

@@ -64,7 +64,8 @@ class Norm(Part):
     def normalised(self, x: Floats, mean: Floats, variance: Floats) -> Floats:
         """The output under given statistics, which are kept for the gradients."""
         self.seen = (x, mean, variance)
-        scale = formulas.normalise_scale(x, mean, variance, *self.parameters(), self.settings.epsilon)
+        gamma, beta = self.parameters()
+        scale = formulas.normalise_scale(x[:1], mean[:1], variance[:1], gamma[:1], beta[:1], self.settings.epsilon)
         return self.rounding.nudge(self.normalise(x, mean, variance), scale)
 
     def normalise(self, x: Floats, mean: Floats, variance: Floats) -> Floats:

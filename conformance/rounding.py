@@ -42,13 +42,13 @@ class Rounding:
         self.drawn = 0
 
     def nudge(self, value: Floats, scale: Floats) -> Floats:
-        """The value with all copies but the first moved by eps * scale, up or down."""
+        """The value with all copies but the first moved by eps * scale of the first, up or down."""
         nudged = np.array(value)
         size = nudged[1:].size
         start = self.drawn % (_SIGNS.size - size) if size < _SIGNS.size else 0
         signs = np.resize(_SIGNS[start:], size) if size > _SIGNS.size - start else _SIGNS[start : start + size]
         self.drawn += size
-        nudged[1:] += EPS * scale[1:] * signs.reshape(nudged[1:].shape)
+        nudged[1:] += EPS * scale[:1] * signs.reshape(nudged[1:].shape)
         return nudged
 
 
