@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from conformance import known, report
+from conformance.corpus import select
 from conformance.dialect import KNOBS
 from conformance.judge import VERDICTS
+from conformance.places import adapters, cases
+from conformance.render.html import html
 
 ROOT = Path(__file__).parent.parent
 FRAMEWORKS = r"\b(torch|tensorflow|keras|tf|jax|flax|haiku|equinox|onnx|onnxruntime|paddle|mxnet|chainer|mlx)\b"
@@ -39,3 +43,11 @@ def test_no_framework_is_named_inside_the_package():
         if re.search(FRAMEWORKS, line)
     ]
     assert [] == found
+
+
+def test_the_report_is_the_rendering_of_the_run_files():
+    """The page that lies in the repository comes from the run files beside it, and from nothing else."""
+    paths = report.run_files(ROOT / "reports/runs")
+    assert paths
+    made = report.build(select(cases(), ()), paths, known.load(adapters() / "known.yaml"))
+    assert (ROOT / "reports/index.html").read_text() == html(made)

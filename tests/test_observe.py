@@ -130,9 +130,21 @@ def slow(tmp_path: Path) -> tuple[list[str], Path]:
     return conformance("run", file, "--cases", CASES, "-o", tmp_path / "out"), tmp_path / "out" / "runs"
 
 
+def interruptible(command: list[str]) -> subprocess.Popen[str]:
+    """The command, started so that Ctrl-C reaches it: what a shell starts in the background ignores it for ever."""
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - no threads here
+    )
+
+
 def begun(command: list[str], folder: Path, lines: int) -> tuple[subprocess.Popen[str], Path]:
     """A run that has written so many lines, and its run file."""
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = interruptible(command)
     while process.poll() is None:
         files = list(folder.glob("*.jsonl"))
         if files and files[0].read_bytes().count(b"\n") > lines:
@@ -207,7 +219,7 @@ def test_a_run_that_is_killed_leaves_what_it_has_seen(slow: tuple[list[str], Pat
 def test_an_import_that_hangs_can_be_interrupted(tmp_path: Path, token: str) -> None:
     """A framework that takes long to start does not hold up Ctrl-C, and is not left behind."""
     command = conformance("run", FAULTS / "import_hangs.py", "--cases", CASES, "-o", tmp_path)
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = interruptible(command)
     while not psutil.Process(process.pid).children():
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
