@@ -76,10 +76,18 @@ def list_(what: str, root: Path, globs: tuple[str, ...]) -> None:
 @main.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @CASES
-def lint(paths: tuple[Path, ...], root: Path) -> None:
+@click.option("--coverage", is_flag=True, help="Say which cases prove which statement, and see which fault.")
+def lint(paths: tuple[Path, ...], root: Path, *, coverage: bool) -> None:
     """Check case files, or folders of them, thoroughly; without any, the whole corpus."""
     from conformance.lint import lint as check
 
+    if coverage:
+        from conformance.corpus import select
+        from conformance.coverage import coverage as measure
+        from conformance.coverage import told
+
+        click.echo("\n".join(told(measure(select(root, ())))))
+        return
     files = [file for path in paths or (root,) for file in (sorted(path.rglob("*.yaml")) if path.is_dir() else [path])]
     problems = [problem for file in files for problem in check(file)]
     for problem in problems:

@@ -24,6 +24,9 @@ class Cause:
     name: str
     value: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.name} = {self.value}" if self.value else self.name
+
     def under(self, dialect: Dialect) -> Dialect:
         """The dialect with this change, if it is one of a knob."""
         return dialect.under({self.name: self.value}) if self.value else dialect
@@ -31,7 +34,7 @@ class Cause:
     def sentence(self, dialect: Dialect) -> str:
         """The cause in words."""
         declared = getattr(dialect, self.name, "")
-        return f"{self.name} = {self.value}, where {declared} is declared" if self.value else sentence(self.name)
+        return f"{self}, where {declared} is declared" if self.value else sentence(self.name)
 
 
 def explained(result: Result, case: Case, line: Mapping[str, Any], dialect: Dialect) -> Result:

@@ -11,6 +11,7 @@ from conformance.case import Case, Expectation, Otherwise
 from conformance.dialect import STANDARD
 from conformance.judge import in_bounds
 from conformance.load import build, decode, read
+from conformance.margins import LEAST, guarded
 from conformance.reference import Outcome, trace
 from conformance.strict_yaml import BadInput, Problem, parse
 from conformance.strict_yaml import Path as Place
@@ -23,7 +24,7 @@ def lint(path: Path) -> list[Problem]:
         case = build(document, path.stem, "")
     except BadInput as error:
         return error.problems
-    return [document.problem(at, message) for at, message in (*_owed(case), *_literals(case))]
+    return [document.problem(at, message) for at, message in (*_owed(case), *_literals(case), *_margins(case))]
 
 
 def _owed(case: Case) -> Iterator[tuple[Place, str]]:
@@ -39,6 +40,16 @@ def _owed(case: Case) -> Iterator[tuple[Place, str]]:
         yield ("steps",), "no step expects anything: write literals that a reader can check"
     if case.text.question and not case.text.question.rstrip().endswith("?"):
         yield ("question",), "a question ends with a question mark"
+
+
+def _margins(case: Case) -> Iterator[tuple[Place, str]]:
+    """Conventions that the case gives literals for, whose numbers are too near to the standard's to tell them apart.
+
+    No distance at all is fine: such a literal says that the convention makes no difference here.
+    """
+    for cause, margin in guarded(case).items():
+        if 0 < margin < LEAST:
+            yield ("steps",), f"{cause} is {margin:.3g} bounds from the standard; a case that guards it needs {LEAST:g}"
 
 
 def _literals(case: Case) -> Iterator[tuple[Place, str]]:
