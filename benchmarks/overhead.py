@@ -24,8 +24,9 @@ import psutil
 from conformance import adapters, report
 from conformance import corpus as corpus_module
 from conformance.corpus import select
-from conformance.observe import Host, Interpreter, Sitting
+from conformance.observe import Sitting
 from conformance.plan import request
+from conformance.process import Host, Interpreter
 from conformance.render.html import write_page
 from conformance.run import Job, Watch, run
 

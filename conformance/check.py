@@ -5,25 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from conformance.case import (
-    Backward,
-    BatchNorm,
-    BatchNormEntry,
-    Dense,
-    DenseEntry,
-    Expectation,
-    Fit,
-    Flagging,
-    Otherwise,
-    Product,
-    Restore,
-    Save,
-    Set,
-    Step,
-    Text,
-)
+from conformance.case import Product, Text
 from conformance.data import shape_of
 from conformance.dialect import STANDARD
+from conformance.layers import BatchNorm, BatchNormEntry, Dense, DenseEntry
+from conformance.steps import Backward, Expectation, Fit, Flagging, Otherwise, Restore, Save, Set, Step
 
 Shape = tuple[int, ...]
 Found = tuple[tuple[str | int, ...], str]

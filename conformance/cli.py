@@ -161,7 +161,7 @@ def run(
     With --case, the report goes to reports/filtered, so that no whole run is replaced by a part of one.
     """
     from conformance.commands import run_and_report
-    from conformance.observe import Interpreter
+    from conformance.process import Interpreter
 
     folder = output or (RUNS / "filtered" if globs else RUNS)
     words = [*targets, *(f"--case={glob}" for glob in globs), *(f"--mode={mode}" for mode in modes)]
@@ -188,7 +188,7 @@ def report(runs: tuple[Path, ...], root: Path, known: Path | None, output: Path)
 def smoke(adapter: str, python: str, timeout: float) -> None:
     """Drive every verb of an adapter once and say what is wrong with the adapter itself."""
     from conformance.commands import smoke_test
-    from conformance.observe import Interpreter
+    from conformance.process import Interpreter
 
     sys.exit(smoke_test(adapter, Interpreter(python=python, timeout=timeout)))
 

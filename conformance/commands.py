@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from conformance import adapters, known, places, report, smoke
 from conformance.cli import BAD_USAGE, CANNOT_RUN, GREEN, RED
 from conformance.corpus import Corpus, select
-from conformance.observe import Interpreter
+from conformance.process import Interpreter
 from conformance.render.html import write_page
 from conformance.render.terminal import print_report
 from conformance.run import Job, Ran, Watch, run

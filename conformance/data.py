@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.case import Drawn, Floats, Product
+from conformance.case import Drawn, Product
+from conformance.fields import Floats
 
 _STREAM = np.random.RandomState()  # frozen for ever, unlike default_rng; to seed it again is faster than a new one
 

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from conformance.case import Case, Fit
+from conformance.case import Case
 from conformance.dialect import KNOBS, Dialect
 from conformance.judge import Result, compare
 from conformance.reference import Outcome, replay
 from conformance.slips import SLIPS, sentence, slipped
+from conformance.steps import Fit
 
 EXPLAINED = ("diverges", "errored")
 MOST_PASSES = 50  # of a case whose changes are tried in pairs: there are hundreds of pairs

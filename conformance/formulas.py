@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from conformance.case import Floats
+from conformance.fields import Floats
 
 
 def wide(statistic: Floats, x: Floats) -> Floats:

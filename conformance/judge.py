@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance import wire
-from conformance.case import Case, Floats
+from conformance.case import Case
 from conformance.dialect import Dialect
+from conformance.fields import Floats
 from conformance.reference import Outcome, trace
 from conformance.rounding import EPS, TINY, Value
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from conformance.case import Strict
+from conformance.fields import Strict
 from conformance.judge import Result
 from conformance.load import decode, read, validate
 from conformance.runs import Target

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from conformance.case import Case, Expectation, Otherwise
+from conformance.case import Case
 from conformance.dialect import STANDARD
 from conformance.judge import in_bounds
 from conformance.load import build, decode, read
 from conformance.margins import LEAST, guarded
 from conformance.reference import Outcome, trace
+from conformance.steps import Expectation, Otherwise
 from conformance.strict_yaml import BadInput, Problem, parse
 from conformance.strict_yaml import Path as Place
 

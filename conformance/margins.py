@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from conformance.case import Case, Otherwise
+from conformance.case import Case
 from conformance.dialect import STANDARD
 from conformance.explain import MOST_PASSES, Cause, causes, outcomes, passes
 from conformance.judge import in_bounds
 from conformance.reference import Outcome
+from conformance.steps import Otherwise
 
 LEAST = 10.0
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 from conformance import formulas
-from conformance.case import BatchNorm, Floats
 from conformance.dialect import Dialect
+from conformance.fields import Floats
+from conformance.layers import BatchNorm
 from conformance.rounding import Rounding, copies
 from conformance.training import Part, Pass, Refused
 

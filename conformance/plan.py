@@ -6,19 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from conformance.case import (
-    BatchNorm,
-    BatchNormEntry,
-    Case,
-    DenseEntry,
-    Fit,
-    Flagging,
-    Floats,
-    Restore,
-    Save,
-    Set,
-    Step,
-)
+from conformance.case import Case
+from conformance.fields import Floats
+from conformance.layers import BatchNorm, BatchNormEntry, DenseEntry
+from conformance.steps import Fit, Flagging, Restore, Save, Set, Step
 from conformance.wire import encode
 
 

@@ -12,26 +12,13 @@ from typing import NoReturn
 
 import numpy as np
 
-from conformance.case import (
-    Backward,
-    BatchNorm,
-    Call,
-    Case,
-    Fit,
-    Flagging,
-    Floats,
-    Freeze,
-    Predict,
-    Restore,
-    Save,
-    Set,
-    Step,
-    Train,
-    Unfreeze,
-)
+from conformance.case import Case
 from conformance.dialect import Dialect
+from conformance.fields import Floats
+from conformance.layers import BatchNorm
 from conformance.norm import Norm
 from conformance.rounding import Rounding, Value, copies, value
+from conformance.steps import Backward, Call, Fit, Flagging, Freeze, Predict, Restore, Save, Set, Step, Train, Unfreeze
 from conformance.training import Activation, Dense, Optimizer, Part, Pass, Refused, optimizer
 
 

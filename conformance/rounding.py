@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.case import Floats
+from conformance.fields import Floats
 
 COPIES = 17
 EPS = float(np.finfo(np.float32).eps)

@@ -18,7 +18,8 @@ from conformance.adapters import Adapter
 from conformance.case import Case
 from conformance.corpus import Corpus
 from conformance.dialect import STANDARD
-from conformance.observe import Host, Interpreter, Unavailable, elapsed, observe
+from conformance.observe import elapsed, observe
+from conformance.process import Host, Interpreter, Unavailable
 from conformance.runs import Header, Target, Writer, read
 from conformance.strict_yaml import BadInput
 

@@ -21,7 +21,8 @@ from conformance.dialect import STANDARD, Dialect
 from conformance.explain import explained
 from conformance.judge import Result, judge
 from conformance.load import load
-from conformance.observe import Interpreter, Sitting, Unavailable
+from conformance.observe import Sitting
+from conformance.process import Interpreter, Unavailable
 from conformance.render.terminal import print_steps, why
 from conformance.run import introduced
 from conformance.runs import Target

@@ -11,10 +11,12 @@ from typing import Any, NoReturn
 import numpy as np
 
 from conformance import formulas
-from conformance.case import Case, Flagging, Floats, Restore
+from conformance.case import Case
 from conformance.dialect import Dialect
+from conformance.fields import Floats
 from conformance.norm import Norm
 from conformance.reference import Machine
+from conformance.steps import Flagging, Restore
 from conformance.training import Part, Pass
 
 

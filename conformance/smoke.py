@@ -14,7 +14,8 @@ from conformance.case import Case
 from conformance.dialect import STANDARD
 from conformance.judge import Result, judge
 from conformance.load import build
-from conformance.observe import Host, Interpreter, Unavailable, observe
+from conformance.observe import observe
+from conformance.process import Host, Interpreter, Unavailable
 from conformance.run import wanted
 from conformance.strict_yaml import parse
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from conformance.case import Adam, AdamEntry, Fit, Floats
-from conformance.case import Dense as DenseSettings
 from conformance.dialect import Dialect
+from conformance.fields import Floats
+from conformance.layers import Dense as DenseSettings
 from conformance.rounding import Rounding, copies
+from conformance.steps import Adam, AdamEntry, Fit
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import pytest
 
 from conformance.adapters import Adapter
 from conformance.corpus import Corpus, select
-from conformance.observe import Interpreter
+from conformance.process import Interpreter
 from conformance.run import Job, Ran, Watch, run
 
 ROOT = Path(__file__).parent.parent

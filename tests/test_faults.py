@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 from conftest import CASES, DEMO, FAULTS, ROOT, left_behind, once, run_faults
 
-from conformance import observe
+from conformance import process
 from conformance.case import Case
 from conformance.corpus import Corpus
 from conformance.dialect import STANDARD, Dialect
@@ -194,7 +194,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, small_cases: Corpus) -> Path:
 
     def make(folder: Path) -> None:
         with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor() as beside:
-            patch.setattr(observe, "LONGEST_LINE", 1 << 20)
+            patch.setattr(process, "LONGEST_LINE", 1 << 20)
             beside.submit(run_faults, HANGING, small_cases, folder, timeout=2, workers=len(HANGING))
             run_faults(RUNNING, small_cases, folder)
 

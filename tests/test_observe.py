@@ -20,7 +20,8 @@ from conftest import CASES, DEMO, FAULTS, ROOT, adapter, left_behind, once, run_
 
 from conformance import runs
 from conformance.corpus import Corpus
-from conformance.observe import Host, Interpreter, Unavailable, observe
+from conformance.observe import observe
+from conformance.process import Host, Interpreter, Unavailable
 from conformance.report import build
 
 INTERRUPTED, GREEN, CANNOT_RUN = 130, 0, 3

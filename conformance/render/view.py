@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from conformance.case import BatchNorm, BatchNormEntry, Case, Dense, DenseEntry
+from conformance.case import Case
 from conformance.dialect import STANDARD
 from conformance.judge import Compared, Divergence, Result
+from conformance.layers import BatchNorm, BatchNormEntry, Dense, DenseEntry
 from conformance.render.words import MOST, numbers, sentence, times
 from conformance.report import Column
 

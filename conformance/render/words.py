@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance.case import Fit, Restore, Step
 from conformance.judge import Result
 from conformance.plan import instruction
+from conformance.steps import Fit, Restore, Step
 
 GLYPHS = {
     "conforms": "✓",

@@ -1,0 +1,389 @@
+"""A second reference, written from the specification alone: a case in exact arithmetic, one number at a time.
+
+What a single layer computes without a root is a `Fraction`; from the first root on, in networks and in fits it is a
+`Decimal` of 50 digits. Arrays are rows of channels: every axis but the last is one list of positions.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, localcontext
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+from conformance.case import ActivationEntry, BatchNorm, Case, Dense, DenseEntry, Fit
+from conformance.dialect import Dialect
+
+Rows = list[list[Any]]
+DIGITS = 50
+CONTEXT = Context(prec=DIGITS, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])  # no traps: 0 / 0 is NaN, as in IEEE 754
+
+
+class Refused(Exception):
+    """The step is an error under the dialect."""
+
+
+def decimal(value: Fraction | Decimal) -> Decimal:
+    """The value to as many digits as the context has."""
+    return value if isinstance(value, Decimal) else Decimal(value.numerator) / Decimal(value.denominator)
+
+
+def _operation(function: Callable[[Any, Any], Any], *, swapped: bool = False) -> Callable[[Exact, Any], Exact]:
+    def operation(self: Exact, other: Any) -> Exact:
+        left, right = self.value, other.value if isinstance(other, Exact) else Fraction(other)
+        left, right = (right, left) if swapped else (left, right)
+        rational = isinstance(left, Fraction) and isinstance(right, Fraction)
+        if not rational or (function is operator.truediv and right == 0):
+            left, right = decimal(left), decimal(right)
+        return Exact(function(left, right))
+
+    return operation
+
+
+class Exact:
+    """A Fraction while all that it comes from is rational, and a Decimal after that."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Fraction | Decimal) -> None:
+        self.value = value
+
+    __add__ = __radd__ = _operation(operator.add)
+    __mul__ = __rmul__ = _operation(operator.mul)
+    __sub__ = _operation(operator.sub)
+    __rsub__ = _operation(operator.sub, swapped=True)
+    __truediv__ = _operation(operator.truediv)
+
+    def __pow__(self, exponent: int) -> Exact:
+        return Exact(self.value**exponent)
+
+    def sqrt(self) -> Exact:
+        """The root, to 50 digits."""
+        return Exact(decimal(self.value).sqrt())
+
+
+def exactly(value: float) -> Exact:
+    """A float as the number that it is."""
+    return Exact(Fraction(float(value)) if math.isfinite(value) else Decimal(float(value)))
+
+
+class Norm:
+    """A batch normalisation."""
+
+    def __init__(self, settings: BatchNorm, dialect: Dialect, number: Callable[[float], Any], *, fresh: bool) -> None:
+        self.dialect = dialect
+        self.momentum, self.epsilon = number(settings.momentum), number(settings.epsilon)
+        self.trainable, self.baked = settings.trainable, settings.training
+        start = {"moving_mean": 0, "moving_variance": 1, "gamma": 1, "beta": 0}
+        given = {} if fresh else settings.variables
+        self.unit = [number(1)] * settings.features, [number(0)] * settings.features
+        self.variables = {
+            name: [number(v) for v in given.get(name, [start[name]] * settings.features)]
+            for name in settings.quantities
+        }
+        self.learned = [name for name in ("gamma", "beta") if name in self.variables]
+        self.hidden = {name: [number(0)] * settings.features for name in ("moving_mean", "moving_variance")}
+        self.updates = dict.fromkeys(self.hidden, 0)
+
+    def training(self, flag: bool | None, last: bool) -> bool:
+        """Whether a pass with this flag is in training mode."""
+        if self.baked is not None:
+            if flag is not None and self.dialect.baked_training == "refused":
+                raise Refused
+            return self.baked if flag is None or self.dialect.baked_training == "kept" else flag
+        if flag is None and self.dialect.bare_call == "refuses":
+            raise Refused
+        return {"infers": False, "trains": True, "as_last_set": last}[self.dialect.bare_call] if flag is None else flag
+
+    def forward(self, rows: Rows, kept: list[bool], training: bool, frozen: bool) -> Rows:
+        """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta."""
+        does = self.dialect.frozen_training_call if frozen else "trains"
+        self.from_batch = training and does != "infers"
+        mean, variance = self.variables["moving_mean"], self.variables["moving_variance"]
+        if self.from_batch:
+            counted = [row for row, keep in zip(rows, kept, strict=True) if keep]
+            if len(counted) == 1 and self.dialect.one_value_per_channel == "refuses":
+                raise Refused
+            channels = list(zip(*counted, strict=True))
+            mean = [sum(xs) / len(xs) for xs in channels]
+            squares = [sum((x - m) * (x - m) for x in xs) for xs, m in zip(channels, mean, strict=True)]
+            variance = [square / len(counted) for square in squares]
+            if does == "trains":
+                divisor = len(counted) - (self.dialect.variance == "sample")
+                self.update("moving_mean", mean)
+                self.update("moving_variance", [square / divisor for square in squares])
+        self.centred = [[x - m for x, m in zip(row, mean, strict=True)] for row in rows]
+        self.powers = [v + self.epsilon for v in variance]
+        self.roots = [power.sqrt() for power in self.powers]
+        gamma, beta = self.variables.get("gamma", self.unit[0]), self.variables.get("beta", self.unit[1])
+        return [
+            [g * c / r + b for g, c, r, b in zip(gamma, row, self.roots, beta, strict=True)] for row in self.centred
+        ]
+
+    def update(self, name: str, new: list[Any]) -> None:
+        """One update of a statistic: the rule of the dialect's start-up, or that of momentum."""
+        self.updates[name] += 1
+        kept, t, startup, old = self.momentum, self.updates[name], self.dialect.startup, self.variables[name]
+        if startup == "zero_debias":
+            hidden = [kept * h + (1 - kept) * n for h, n in zip(self.hidden[name], new, strict=True)]
+            self.hidden[name] = hidden
+            self.variables[name] = [h / (1 - kept**t) for h in hidden]
+        elif startup == "cumulative":
+            self.variables[name] = [o + (n - o) / t for o, n in zip(old, new, strict=True)]
+        elif startup == "first_batch" and t == 1:
+            self.variables[name] = new
+        else:
+            self.variables[name] = [kept * o + (1 - kept) * n for o, n in zip(old, new, strict=True)]
+
+    def backward(self, upstream: Rows) -> Rows:
+        """The gradient of the input; those of gamma and beta are kept."""
+        n = len(upstream)
+        gamma = self.variables.get("gamma", self.unit[0])
+        columns, self.gradients = [], {"gamma": [], "beta": []}
+        for channel, (power, root) in enumerate(zip(self.powers, self.roots, strict=True)):
+            dy = [row[channel] for row in upstream]
+            centred = [row[channel] for row in self.centred]
+            total, product = sum(dy), sum(d * c for d, c in zip(dy, centred, strict=True))
+            self.gradients["gamma"].append(product / root)
+            self.gradients["beta"].append(total)
+            if self.from_batch:
+                slope = product / power / n
+                dy = [d - total / n - c * slope for d, c in zip(dy, centred, strict=True)]
+            columns.append([gamma[channel] * d / root for d in dy])
+        return [list(row) for row in zip(*columns, strict=True)]
+
+
+class Linear:
+    """x @ kernel + bias."""
+
+    trainable = True
+
+    def __init__(self, settings: Dense, number: Callable[[float], Any], *, fresh: bool) -> None:
+        kernel = [[number(0 if fresh else w) for w in row] for row in settings.kernel]
+        self.width = len(kernel[0])
+        self.variables = {"kernel": [w for row in kernel for w in row]}
+        if settings.bias is not None:
+            self.variables["bias"] = [number(0 if fresh else b) for b in settings.bias]
+        self.learned = list(self.variables)
+
+    def forward(self, rows: Rows, *_: object) -> Rows:
+        """The output."""
+        self.rows, outputs = rows, range(self.width)
+        columns = [self.variables["kernel"][o :: self.width] for o in outputs]
+        bias = self.variables.get("bias", [0] * self.width)
+        return [[sum(map(operator.mul, row, columns[o])) + bias[o] for o in outputs] for row in rows]
+
+    def backward(self, upstream: Rows) -> Rows:
+        """The gradient of the input; those of kernel and bias are kept."""
+        above, below = list(zip(*upstream, strict=True)), list(zip(*self.rows, strict=True))
+        kernel = [self.variables["kernel"][start : start + self.width] for start in range(0, len(below) * self.width, self.width)]
+        self.gradients = {
+            "kernel": [sum(map(operator.mul, xs, dys)) for xs in below for dys in above],
+            "bias": [sum(dys) for dys in above],
+        }
+        return [[sum(map(operator.mul, dy, weights)) for weights in kernel] for dy in upstream]
+
+
+class Curve:
+    """An activation; its derivative is written in its output y."""
+
+    trainable = True
+    learned: tuple[str, ...] = ()
+    FUNCTIONS = {
+        "tanh": (lambda x: 1 - 2 / ((2 * x).exp() + 1), lambda y: 1 - y * y),
+        "sigmoid": (lambda x: 1 / (1 + (-x).exp()), lambda y: y * (1 - y)),
+        "relu": (lambda x: x if x.is_nan() or x > 0 else Decimal(0), lambda y: Decimal(y.is_nan() or y > 0)),
+    }
+
+    def __init__(self, name: str) -> None:
+        self.variables: dict[str, list[Any]] = {}
+        self.function, self.derivative = self.FUNCTIONS[name]
+
+    def forward(self, rows: Rows, *_: object) -> Rows:
+        """The output."""
+        self.outputs = [[self.function(x) for x in row] for row in rows]
+        return self.outputs
+
+    def backward(self, upstream: Rows) -> Rows:
+        """The gradient of the input."""
+        pairs = zip(upstream, self.outputs, strict=True)
+        return [[dy * self.derivative(y) for dy, y in zip(*pair, strict=True)] for pair in pairs]
+
+
+class Descent:
+    """Plain gradient descent, or Adam by algorithm 1 of its paper."""
+
+    def __init__(self, step: Fit, dialect: Dialect) -> None:
+        self.adam = getattr(step.optimizer, "adam", None)
+        self.settings = self.adam or step.optimizer.sgd
+        self.rate = Decimal(self.settings.learning_rate)
+        self.uncorrected = dialect.adam_epsilon == "uncorrected"
+        self.steps, self.moments = 0, {}
+
+    def moved(self, key: str, values: list[Any], gradient: list[Any]) -> list[Any]:
+        """A variable after one step."""
+        if self.adam is None:
+            return [v - self.rate * g for v, g in zip(values, gradient, strict=True)]
+        b1, b2, epsilon = (Decimal(getattr(self.adam, name)) for name in ("beta_1", "beta_2", "epsilon"))
+        first, second = self.moments.get(key, ([Decimal(0)] * len(values),) * 2)
+        first = [b1 * m + (1 - b1) * g for m, g in zip(first, gradient, strict=True)]
+        second = [b2 * m + (1 - b2) * g * g for m, g in zip(second, gradient, strict=True)]
+        self.moments[key] = first, second
+        whole1, whole2 = 1 - b1**self.steps, (1 - b2**self.steps).sqrt()
+        added = epsilon / whole2 if self.uncorrected else epsilon
+        terms = zip(values, first, second, strict=True)
+        return [v - self.rate * m / whole1 / (s.sqrt() / whole2 + added) for v, m, s in terms]
+
+
+class Machine:
+    """A case's layer or network under a dialect."""
+
+    def __init__(self, case: Case, dialect: Dialect) -> None:
+        self.case, self.dialect = case, dialect
+        rational = case.text.network is None and all(step.verb != "fit" for step in case.text.steps)
+        self.number = exactly if rational else lambda value: Decimal(float(value))
+        self.checkpoints: dict[str, dict[str, Any]] = {}
+        self.build(fresh=False)
+
+    def build(self, *, fresh: bool) -> None:
+        """The parts as their constructors leave them; fresh ones have none of the case's values."""
+        self.parts: dict[str, Any] = {}
+        if self.case.text.layer is not None:
+            self.parts[""] = Norm(self.case.text.layer, self.dialect, self.number, fresh=fresh)
+        for index, entry in enumerate(self.case.text.network or ()):
+            if isinstance(entry, DenseEntry):
+                self.parts[entry.dense.name + "."] = Linear(entry.dense, self.number, fresh=fresh)
+            elif isinstance(entry, ActivationEntry):
+                self.parts[str(index)] = Curve(entry.activation)
+            else:
+                norm = Norm(entry.batch_norm, self.dialect, self.number, fresh=fresh)
+                self.parts[entry.batch_norm.name + "."] = norm
+        self.last, self.compiled, self.optimizer = True, None, None
+
+    def state(self) -> dict[str, list[Any]]:
+        """Every variable by its full name."""
+        return {key + name: v for key, part in self.parts.items() for name, v in part.variables.items()}
+
+    def rows(self, name: str) -> Rows:
+        """Data as rows of channels."""
+        array = self.case.data[name]
+        return [[self.number(x) for x in row] for row in array.reshape(-1, array.shape[-1]).tolist()]
+
+    def flags(self) -> dict[str, bool]:
+        """Which parts are trainable."""
+        return {key: part.trainable for key, part in self.parts.items()}
+
+    def forward(self, rows: Rows, flag: bool | None, flags: dict[str, bool], mask: str | None = None) -> Rows:
+        """A pass through all parts; it leaves its mode behind."""
+        kept = [True] * len(rows) if mask is None else [bool(w) for w in self.case.data[mask].ravel().tolist()]
+        modes = {key: part.training(flag, self.last) for key, part in self.parts.items() if isinstance(part, Norm)}
+        self.last = self.last if flag is None else flag
+        for key, part in self.parts.items():
+            rows = part.forward(rows, kept, modes.get(key), not flags[key])
+        return rows
+
+    def perform(self, step: Any) -> dict[str, Any]:
+        """Do a step; what it computes besides the state."""
+        return getattr(self, step.verb)(step) or {}
+
+    def shown(self, step: Any, flag: bool | None) -> dict[str, Any]:
+        """The output of a pass."""
+        output = self.forward(self.rows(getattr(step, step.verb)), flag, self.flags(), getattr(step, "mask", None))
+        return {"output": [x for row in output for x in row]}
+
+    def train(self, step: Any) -> dict[str, Any]:
+        return self.shown(step, flag=True)
+
+    def predict(self, step: Any) -> dict[str, Any]:
+        return self.shown(step, flag=False)
+
+    def call(self, step: Any) -> dict[str, Any]:
+        return self.shown(step, step.training)
+
+    def backward(self, step: Any) -> dict[str, Any]:
+        output, norm = self.shown(step, step.training), self.parts[""]
+        gradient = norm.backward(self.rows(step.upstream))
+        learned = {f"{name}_gradient": norm.gradients[name] for name in norm.learned if norm.trainable}
+        return {**output, "input_gradient": [x for row in gradient for x in row], **learned}
+
+    def fit(self, step: Any) -> None:
+        effect = self.dialect.freeze_takes_effect
+        if self.compiled is None:
+            self.compiled = self.flags()
+        if effect == "refused" and self.compiled != self.flags():
+            raise Refused
+        flags = self.compiled if effect == "at_compile" else self.flags()
+        self.optimizer = self.optimizer or Descent(step, self.dialect)
+        rows, targets, samples = self.rows(step.fit), self.rows(step.targets), len(self.case.data[step.fit])
+        size = len(rows) // samples * step.batch_size
+        for start in [*range(0, len(rows), size)] * step.epochs:
+            self.learn(rows[start : start + size], targets[start : start + size], flags)
+
+    def learn(self, rows: Rows, targets: Rows, flags: dict[str, bool]) -> None:
+        """One batch: the gradient of the mean square over all elements, and a step against it."""
+        output = self.forward(rows, flag=True, flags=flags)
+        weight = Decimal(2) / (len(rows) * len(output[0]))
+        pairs = zip(output, targets, strict=True)
+        gradient = [[weight * (y - t) for y, t in zip(*pair, strict=True)] for pair in pairs]
+        for part in reversed(self.parts.values()):
+            gradient = part.backward(gradient)
+        self.optimizer.steps += 1
+        for key, part in self.parts.items():
+            for name in part.learned if flags[key] else ():
+                part.variables[name] = self.optimizer.moved(key + name, part.variables[name], part.gradients[name])
+
+    def freeze(self, step: Any) -> None:
+        flagging = getattr(step, step.verb)
+        for key, part in self.parts.items():
+            if flagging.of == "model" or key in ("", flagging.of + "."):
+                part.trainable = step.verb == "unfreeze"
+        if flagging.recompile and self.compiled is not None:
+            self.compiled, self.optimizer = self.flags(), None
+
+    unfreeze = freeze
+
+    def save(self, step: Any) -> None:
+        norms = {key: part for key, part in self.parts.items() if isinstance(part, Norm)}
+        counters = {key + name: (n.hidden[name], n.updates[name]) for key, n in norms.items() for name in n.hidden}
+        self.checkpoints[step.save] = {"variables": self.state(), "counters": counters}
+
+    def restore(self, step: Any) -> None:
+        if step.into == "fresh":
+            self.build(fresh=True)
+        if step.omit and self.dialect.missing_statistics == "refused":
+            raise Refused
+        saved = self.checkpoints[step.restore]
+        self.assign({name: v for name, v in saved["variables"].items() if name not in step.omit})
+        for key, part in self.parts.items():
+            for name in getattr(part, "hidden", ()):
+                if key + name not in step.omit:
+                    part.hidden[name], part.updates[name] = saved["counters"][key + name]
+
+    def set(self, step: Any) -> None:
+        self.assign({name: [self.number(x) for x in v.ravel().tolist()] for name, v in step.set.items()})
+
+    def assign(self, values: dict[str, list[Any]]) -> None:
+        """Give variables new values; lists are never changed in place."""
+        for key, part in self.parts.items():
+            part.variables.update({name: values[key + name] for name in part.variables if key + name in values})
+
+
+@lru_cache(maxsize=1000)
+def trace(case: Case, dialect: Dialect) -> list[tuple[bool, dict[str, list[Decimal]]]]:
+    """For every step: whether it raises, and every quantity after it, flat."""
+    outcomes = []
+    with localcontext(CONTEXT):
+        machine = Machine(case, dialect)
+        for step in case.text.steps:
+            raises, computed = False, {}
+            try:
+                computed = machine.perform(step)
+            except Refused:
+                raises = True
+            shown = {**computed, **machine.state()}
+            plain = {name: [decimal(getattr(v, "value", v)) for v in values] for name, values in shown.items()}
+            outcomes.append((raises, plain))
+    return outcomes
