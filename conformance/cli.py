@@ -67,10 +67,10 @@ def list_(what: str, root: Path, globs: tuple[str, ...]) -> None:
             here = "" if adapter.present() else f"  (needs {', '.join(adapter.absent())})"
             click.echo(f"{adapter.name:24}{adapter.summary}{here}")
         return
-    from conformance.corpus import select
+    from conformance.titles import titles
 
-    for case in select(root, globs):
-        click.echo(f"{case.id:60} {case.text.title}")
+    for case_id, title in titles(root, globs):
+        click.echo(f"{case_id:60} {title}")
 
 
 @main.command()

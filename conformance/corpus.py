@@ -8,7 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from conformance.case import Case
-from conformance.load import find, load
+from conformance.ids import matching
+from conformance.load import load
 from conformance.strict_yaml import BadInput, Problem
 
 KEPT = 1000
@@ -48,10 +49,4 @@ def _load(root: Path, case_id: str) -> Case:
 
 def select(root: Path, globs: tuple[str, ...]) -> Corpus:
     """The cases below a folder that match; a filter that matches nothing is an error."""
-    ids = find(root, globs)
-    for glob in globs:
-        if not find(root, (glob,)):
-            raise BadInput([Problem(str(root), 1, 1, f"no case matches {glob!r}; `conformance list cases` shows all")])
-    if not ids:
-        raise BadInput([Problem(str(root), 1, 1, "there is no case (*.yaml) in this folder")])
-    return Corpus(root, tuple(ids))
+    return Corpus(root, tuple(matching(root, globs)))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -27,23 +25,6 @@ _KINDS = {
     "model_type": "keys with values",
     "model_attributes_type": "keys with values",
 }
-
-
-def find(root: Path, globs: tuple[str, ...] = ()) -> list[str]:
-    """The ids of the cases below a folder, sorted; with globs, those that one of them matches.
-
-    A glob is matched against the whole id, and against its beginning folder by folder: `freeze` means `freeze/*`.
-    """
-    ids = sorted(path.relative_to(root).with_suffix("").as_posix() for path in root.rglob("*.yaml"))
-    if not globs:
-        return ids
-    return [name for name in ids if any(fnmatchcase(name, glob) or fnmatchcase(name, glob + "/*") for glob in globs)]
-
-
-def load_all(root: Path, ids: list[str]) -> Iterator[Case]:
-    """Load cases one after the other; BadInput of the first bad one."""
-    for case_id in ids:
-        yield load(root / f"{case_id}.yaml", root)
 
 
 def load(path: Path, root: Path | None = None) -> Case:

@@ -14,7 +14,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from conformance.case import ActivationEntry, BatchNorm, Case, Dense, DenseEntry, Fit
+from conformance.case import Case
 from conformance.dialect import Dialect
 
 Rows = list[list[Any]]
@@ -70,10 +70,15 @@ def exactly(value: float) -> Exact:
     return Exact(Fraction(float(value)) if math.isfinite(value) else Decimal(float(value)))
 
 
+def rounded(array: Any, number: Callable[[float], Any]) -> list[Any]:
+    """A variable's values as a framework gets them, in float32."""
+    return [number(v) for v in array.astype("float32").ravel().tolist()]
+
+
 class Norm:
     """A batch normalisation."""
 
-    def __init__(self, settings: BatchNorm, dialect: Dialect, number: Callable[[float], Any], *, fresh: bool) -> None:
+    def __init__(self, settings: Any, dialect: Dialect, number: Callable[[float], Any], *, fresh: bool) -> None:
         self.dialect = dialect
         self.momentum, self.epsilon = number(settings.momentum), number(settings.epsilon)
         self.trainable, self.baked = settings.trainable, settings.training
@@ -81,7 +86,7 @@ class Norm:
         given = {} if fresh else settings.variables
         self.unit = [number(1)] * settings.features, [number(0)] * settings.features
         self.variables = {
-            name: [number(v) for v in given.get(name, [start[name]] * settings.features)]
+            name: rounded(given[name], number) if name in given else [number(start[name])] * settings.features
             for name in settings.quantities
         }
         self.learned = [name for name in ("gamma", "beta") if name in self.variables]
@@ -161,12 +166,10 @@ class Linear:
 
     trainable = True
 
-    def __init__(self, settings: Dense, number: Callable[[float], Any], *, fresh: bool) -> None:
-        kernel = [[number(0 if fresh else w) for w in row] for row in settings.kernel]
-        self.width = len(kernel[0])
-        self.variables = {"kernel": [w for row in kernel for w in row]}
-        if settings.bias is not None:
-            self.variables["bias"] = [number(0 if fresh else b) for b in settings.bias]
+    def __init__(self, settings: Any, number: Callable[[float], Any], *, fresh: bool) -> None:
+        self.width = settings.kernel.shape[1]
+        given = {"kernel": settings.kernel} | ({} if settings.bias is None else {"bias": settings.bias})
+        self.variables = {name: rounded(values * (not fresh), number) for name, values in given.items()}
         self.learned = list(self.variables)
 
     def forward(self, rows: Rows, *_: object) -> Rows:
@@ -179,7 +182,8 @@ class Linear:
     def backward(self, upstream: Rows) -> Rows:
         """The gradient of the input; those of kernel and bias are kept."""
         above, below = list(zip(*upstream, strict=True)), list(zip(*self.rows, strict=True))
-        kernel = [self.variables["kernel"][start : start + self.width] for start in range(0, len(below) * self.width, self.width)]
+        starts = range(0, len(below) * self.width, self.width)
+        kernel = [self.variables["kernel"][start : start + self.width] for start in starts]
         self.gradients = {
             "kernel": [sum(map(operator.mul, xs, dys)) for xs in below for dys in above],
             "bias": [sum(dys) for dys in above],
@@ -187,20 +191,22 @@ class Linear:
         return [[sum(map(operator.mul, dy, weights)) for weights in kernel] for dy in upstream]
 
 
+CURVES = {
+    "tanh": (lambda x: 1 - 2 / ((2 * x).exp() + 1), lambda y: 1 - y * y),
+    "sigmoid": (lambda x: 1 / (1 + (-x).exp()), lambda y: y * (1 - y)),
+    "relu": (lambda x: x if x.is_nan() or x > 0 else Decimal(0), lambda y: y if y.is_nan() else Decimal(y > 0)),
+}
+
+
 class Curve:
     """An activation; its derivative is written in its output y."""
 
     trainable = True
     learned: tuple[str, ...] = ()
-    FUNCTIONS = {
-        "tanh": (lambda x: 1 - 2 / ((2 * x).exp() + 1), lambda y: 1 - y * y),
-        "sigmoid": (lambda x: 1 / (1 + (-x).exp()), lambda y: y * (1 - y)),
-        "relu": (lambda x: x if x.is_nan() or x > 0 else Decimal(0), lambda y: Decimal(y.is_nan() or y > 0)),
-    }
 
     def __init__(self, name: str) -> None:
         self.variables: dict[str, list[Any]] = {}
-        self.function, self.derivative = self.FUNCTIONS[name]
+        self.function, self.derivative = CURVES[name]
 
     def forward(self, rows: Rows, *_: object) -> Rows:
         """The output."""
@@ -216,7 +222,7 @@ class Curve:
 class Descent:
     """Plain gradient descent, or Adam by algorithm 1 of its paper."""
 
-    def __init__(self, step: Fit, dialect: Dialect) -> None:
+    def __init__(self, step: Any, dialect: Dialect) -> None:
         self.adam = getattr(step.optimizer, "adam", None)
         self.settings = self.adam or step.optimizer.sgd
         self.rate = Decimal(self.settings.learning_rate)
@@ -254,9 +260,9 @@ class Machine:
         if self.case.text.layer is not None:
             self.parts[""] = Norm(self.case.text.layer, self.dialect, self.number, fresh=fresh)
         for index, entry in enumerate(self.case.text.network or ()):
-            if isinstance(entry, DenseEntry):
+            if hasattr(entry, "dense"):
                 self.parts[entry.dense.name + "."] = Linear(entry.dense, self.number, fresh=fresh)
-            elif isinstance(entry, ActivationEntry):
+            elif hasattr(entry, "activation"):
                 self.parts[str(index)] = Curve(entry.activation)
             else:
                 norm = Norm(entry.batch_norm, self.dialect, self.number, fresh=fresh)
@@ -363,7 +369,7 @@ class Machine:
                     part.hidden[name], part.updates[name] = saved["counters"][key + name]
 
     def set(self, step: Any) -> None:
-        self.assign({name: [self.number(x) for x in v.ravel().tolist()] for name, v in step.set.items()})
+        self.assign({name: rounded(values, self.number) for name, values in step.set.items()})
 
     def assign(self, values: dict[str, list[Any]]) -> None:
         """Give variables new values; lists are never changed in place."""

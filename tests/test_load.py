@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from conformance.case import schema
-from conformance.load import find, load
+from conformance.ids import find
+from conformance.load import load
 from conformance.places import cases as corpus
 from conformance.strict_yaml import BadInput, parse
 
