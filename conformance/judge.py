@@ -100,6 +100,7 @@ def compare(case_id: str, expected: list[Outcome], observed: list[Mapping[str, A
     steps: list[tuple[Compared, ...]] = []
     raised = {index: _told(step["raised"]) for index, step in enumerate(observed) if "raised" in step}
     stray: list[Divergence] = []
+    before: Before = ({}, {}, {})
     verdict, reason = "conforms", ""
     for index, outcome in enumerate(expected):
         step = observed[index] if index < len(observed) else None
@@ -114,7 +115,8 @@ def compare(case_id: str, expected: list[Outcome], observed: list[Mapping[str, A
             break
         if outcome.raises and index not in raised:
             stray.append(Divergence(index, "step", "raised no error where the dialect says it must"))
-        steps.append(tuple(_step(index, outcome, step["quantities"])))
+        steps.append(tuple(_step(index, outcome, step["quantities"], before)))
+        before = outcome.quantities, step["quantities"], {item.name: item for item in steps[-1]}
     if len(observed) > len(expected):
         stray.append(Divergence(len(expected), "step", f"{len(observed) - len(expected)} more steps than the case has"))
     departed = stray + [item.divergence for step in steps for item in step if item.divergence]
@@ -125,12 +127,20 @@ def compare(case_id: str, expected: list[Outcome], observed: list[Mapping[str, A
     return Result(case_id, "diverges" if departed else verdict, reason, first, worst, error, "", tuple(steps), raised)
 
 
-def _step(index: int, outcome: Outcome, quantities: Mapping[str, Any]) -> list[Compared]:
-    """Every quantity that is expected, then what is there besides."""
-    compared = [
-        _missing(index, name, value) if name not in quantities else _quantity(index, name, value, quantities[name])
-        for name, value in outcome.quantities.items()
-    ]
+Before = tuple[Mapping[str, Value], Mapping[str, Any], Mapping[str, Compared]]
+
+
+def _step(index: int, outcome: Outcome, quantities: Mapping[str, Any], before: Before) -> list[Compared]:
+    """Every quantity that is expected, then what is there besides; most are what they were in the step before."""
+    expected, sent, judged = before
+    compared = []
+    for name, value in outcome.quantities.items():
+        if name not in quantities:
+            compared.append(_missing(index, name, value))
+        elif value is expected.get(name) and quantities[name] == sent.get(name) and not judged[name].divergence:
+            compared.append(judged[name])
+        else:
+            compared.append(_quantity(index, name, value, quantities[name]))
     for name in quantities:
         if name not in outcome.quantities:
             extra = Divergence(index, name, "is there, but should not be")

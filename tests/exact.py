@@ -81,7 +81,7 @@ class Norm:
     def __init__(self, settings: Any, dialect: Dialect, number: Callable[[float], Any], *, fresh: bool) -> None:
         self.dialect = dialect
         self.momentum, self.epsilon = number(settings.momentum), number(settings.epsilon)
-        self.trainable, self.baked = settings.trainable, settings.training
+        self.trainable, self.baked, self.never_moves = settings.trainable, settings.training, settings.momentum == 1
         start = {"moving_mean": 0, "moving_variance": 1, "gamma": 1, "beta": 0}
         given = {} if fresh else settings.variables
         self.unit = [number(1)] * settings.features, [number(0)] * settings.features
@@ -91,14 +91,14 @@ class Norm:
         }
         self.learned = [name for name in ("gamma", "beta") if name in self.variables]
         self.hidden = {name: [number(0)] * settings.features for name in ("moving_mean", "moving_variance")}
-        self.updates = dict.fromkeys(self.hidden, 0)
+        self.updates = 0
 
-    def training(self, flag: bool | None, last: bool) -> bool:
-        """Whether a pass with this flag is in training mode."""
+    def training(self, flag: bool | None, last: bool, called: bool) -> bool:
+        """Whether a pass is in training mode; called: its flag was given in a call, not by another API."""
         if self.baked is not None:
-            if flag is not None and self.dialect.baked_training == "refused":
+            if called and flag is not None and self.dialect.baked_training == "refused":
                 raise Refused
-            return self.baked if flag is None or self.dialect.baked_training == "kept" else flag
+            return self.baked if flag is None or self.dialect.baked_training != "overridden" else flag
         if flag is None and self.dialect.bare_call == "refuses":
             raise Refused
         return {"infers": False, "trains": True, "as_last_set": last}[self.dialect.bare_call] if flag is None else flag
@@ -118,6 +118,7 @@ class Norm:
             variance = [square / len(counted) for square in squares]
             if does == "trains":
                 divisor = len(counted) - (self.dialect.variance == "sample")
+                self.updates += 1
                 self.update("moving_mean", mean)
                 self.update("moving_variance", [square / divisor for square in squares])
         self.centred = [[x - m for x, m in zip(row, mean, strict=True)] for row in rows]
@@ -130,11 +131,10 @@ class Norm:
 
     def update(self, name: str, new: list[Any]) -> None:
         """One update of a statistic: the rule of the dialect's start-up, or that of momentum."""
-        self.updates[name] += 1
-        kept, t, startup, old = self.momentum, self.updates[name], self.dialect.startup, self.variables[name]
-        if startup == "zero_debias":
+        kept, t, startup, old = self.momentum, self.updates, self.dialect.startup, self.variables[name]
+        if startup == "zero_debias" and not self.never_moves:
             hidden = [kept * h + (1 - kept) * n for h, n in zip(self.hidden[name], new, strict=True)]
-            self.hidden[name] = hidden
+            self.hidden = {**self.hidden, name: hidden}
             self.variables[name] = [h / (1 - kept**t) for h in hidden]
         elif startup == "cumulative":
             self.variables[name] = [o + (n - o) / t for o, n in zip(old, new, strict=True)]
@@ -227,18 +227,18 @@ class Descent:
         self.settings = self.adam or step.optimizer.sgd
         self.rate = Decimal(self.settings.learning_rate)
         self.uncorrected = dialect.adam_epsilon == "uncorrected"
-        self.steps, self.moments = 0, {}
+        self.moments: dict[str, tuple[list[Decimal], list[Decimal], int]] = {}
 
     def moved(self, key: str, values: list[Any], gradient: list[Any]) -> list[Any]:
         """A variable after one step."""
         if self.adam is None:
             return [v - self.rate * g for v, g in zip(values, gradient, strict=True)]
         b1, b2, epsilon = (Decimal(getattr(self.adam, name)) for name in ("beta_1", "beta_2", "epsilon"))
-        first, second = self.moments.get(key, ([Decimal(0)] * len(values),) * 2)
+        first, second, steps = self.moments.get(key, (*([Decimal(0)] * len(values),) * 2, 0))
         first = [b1 * m + (1 - b1) * g for m, g in zip(first, gradient, strict=True)]
         second = [b2 * m + (1 - b2) * g * g for m, g in zip(second, gradient, strict=True)]
-        self.moments[key] = first, second
-        whole1, whole2 = 1 - b1**self.steps, (1 - b2**self.steps).sqrt()
+        self.moments[key] = first, second, steps + 1
+        whole1, whole2 = 1 - b1 ** (steps + 1), (1 - b2 ** (steps + 1)).sqrt()
         added = epsilon / whole2 if self.uncorrected else epsilon
         terms = zip(values, first, second, strict=True)
         return [v - self.rate * m / whole1 / (s.sqrt() / whole2 + added) for v, m, s in terms]
@@ -282,11 +282,11 @@ class Machine:
         """Which parts are trainable."""
         return {key: part.trainable for key, part in self.parts.items()}
 
-    def forward(self, rows: Rows, flag: bool | None, flags: dict[str, bool], mask: str | None = None) -> Rows:
+    def forward(self, rows: Rows, kept: list[bool], flag: bool | None, flags: dict[str, bool], called: bool) -> Rows:
         """A pass through all parts; it leaves its mode behind."""
-        kept = [True] * len(rows) if mask is None else [bool(w) for w in self.case.data[mask].ravel().tolist()]
-        modes = {key: part.training(flag, self.last) for key, part in self.parts.items() if isinstance(part, Norm)}
         self.last = self.last if flag is None else flag
+        norms = {key: part for key, part in self.parts.items() if isinstance(part, Norm)}
+        modes = {key: norm.training(flag, self.last, called) for key, norm in norms.items()}
         for key, part in self.parts.items():
             rows = part.forward(rows, kept, modes.get(key), not flags[key])
         return rows
@@ -295,22 +295,23 @@ class Machine:
         """Do a step; what it computes besides the state."""
         return getattr(self, step.verb)(step) or {}
 
-    def shown(self, step: Any, flag: bool | None) -> dict[str, Any]:
+    def passed(self, step: Any, flag: bool | None, *, called: bool) -> dict[str, Any]:
         """The output of a pass."""
-        output = self.forward(self.rows(getattr(step, step.verb)), flag, self.flags(), getattr(step, "mask", None))
-        return {"output": [x for row in output for x in row]}
+        rows, mask = self.rows(getattr(step, step.verb)), getattr(step, "mask", None)
+        kept = [True] * len(rows) if mask is None else [bool(w) for w in self.case.data[mask].ravel().tolist()]
+        return {"output": [x for row in self.forward(rows, kept, flag, self.flags(), called) for x in row]}
 
     def train(self, step: Any) -> dict[str, Any]:
-        return self.shown(step, flag=True)
+        return self.passed(step, flag=True, called=False)
 
     def predict(self, step: Any) -> dict[str, Any]:
-        return self.shown(step, flag=False)
+        return self.passed(step, flag=False, called=False)
 
     def call(self, step: Any) -> dict[str, Any]:
-        return self.shown(step, step.training)
+        return self.passed(step, step.training, called=True)
 
     def backward(self, step: Any) -> dict[str, Any]:
-        output, norm = self.shown(step, step.training), self.parts[""]
+        output, norm = self.passed(step, step.training, called=True), self.parts[""]
         gradient = norm.backward(self.rows(step.upstream))
         learned = {f"{name}_gradient": norm.gradients[name] for name in norm.learned if norm.trainable}
         return {**output, "input_gradient": [x for row in gradient for x in row], **learned}
@@ -330,13 +331,12 @@ class Machine:
 
     def learn(self, rows: Rows, targets: Rows, flags: dict[str, bool]) -> None:
         """One batch: the gradient of the mean square over all elements, and a step against it."""
-        output = self.forward(rows, flag=True, flags=flags)
+        output = self.forward(rows, [True] * len(rows), flag=True, flags=flags, called=False)
         weight = Decimal(2) / (len(rows) * len(output[0]))
         pairs = zip(output, targets, strict=True)
         gradient = [[weight * (y - t) for y, t in zip(*pair, strict=True)] for pair in pairs]
         for part in reversed(self.parts.values()):
             gradient = part.backward(gradient)
-        self.optimizer.steps += 1
         for key, part in self.parts.items():
             for name in part.learned if flags[key] else ():
                 part.variables[name] = self.optimizer.moved(key + name, part.variables[name], part.gradients[name])
@@ -353,7 +353,7 @@ class Machine:
 
     def save(self, step: Any) -> None:
         norms = {key: part for key, part in self.parts.items() if isinstance(part, Norm)}
-        counters = {key + name: (n.hidden[name], n.updates[name]) for key, n in norms.items() for name in n.hidden}
+        counters = {key: (norm.hidden, norm.updates) for key, norm in norms.items()}
         self.checkpoints[step.save] = {"variables": self.state(), "counters": counters}
 
     def restore(self, step: Any) -> None:
@@ -364,9 +364,8 @@ class Machine:
         saved = self.checkpoints[step.restore]
         self.assign({name: v for name, v in saved["variables"].items() if name not in step.omit})
         for key, part in self.parts.items():
-            for name in getattr(part, "hidden", ()):
-                if key + name not in step.omit:
-                    part.hidden[name], part.updates[name] = saved["counters"][key + name]
+            if isinstance(part, Norm):  # counters are no quantities that a checkpoint could be made to lack
+                part.hidden, part.updates = saved["counters"][key]
 
     def set(self, step: Any) -> None:
         self.assign({name: rounded(values, self.number) for name, values in step.set.items()})
