@@ -100,7 +100,8 @@ class Norm(Part):
             moved = hidden / (1 - momentum ** (done + 1))
         else:
             moved = formulas.moving(old, new, momentum)
-        self.variables[name] = self.rounding.nudge(moved, formulas.moving_scale(old, new, momentum))
+        moved = self.rounding.nudge(moved, formulas.moving_scale(old, new, momentum))
+        self.variables[name] = np.maximum(moved, 0) if name == "moving_variance" else moved
 
     def backward(self, upstream: Floats) -> Floats:
         """Gradients of what the last forward pass computed."""

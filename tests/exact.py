@@ -6,6 +6,7 @@ What a single layer computes without a root is a `Fraction`; from the first root
 
 from __future__ import annotations
 
+import copy
 import math
 import operator
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from conformance.case import Case
 from conformance.dialect import Dialect
 
 Rows = list[list[Any]]
+Number = Callable[[float], Any]
 DIGITS = 50
 CONTEXT = Context(prec=DIGITS, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])  # no traps: 0 / 0 is NaN, as in IEEE 754
 
@@ -70,35 +72,33 @@ def exactly(value: float) -> Exact:
     return Exact(Fraction(float(value)) if math.isfinite(value) else Decimal(float(value)))
 
 
-def rounded(array: Any, number: Callable[[float], Any]) -> list[Any]:
+def rounded(array: Any, number: Number) -> list[Any]:
     """A variable's values as a framework gets them, in float32."""
     return [number(v) for v in array.astype("float32").ravel().tolist()]
 
 
 class Norm:
-    """A batch normalisation."""
+    """A batch normalisation, channel by channel."""
 
-    def __init__(self, settings: Any, dialect: Dialect, number: Callable[[float], Any], *, fresh: bool) -> None:
-        self.dialect = dialect
+    def __init__(self, settings: Any, dialect: Dialect, number: Number, *, fresh: bool) -> None:
+        self.settings, self.dialect, self.trainable = settings, dialect, settings.trainable
         self.momentum, self.epsilon = number(settings.momentum), number(settings.epsilon)
-        self.trainable, self.baked, self.never_moves = settings.trainable, settings.training, settings.momentum == 1
-        start = {"moving_mean": 0, "moving_variance": 1, "gamma": 1, "beta": 0}
+        self.zero, one = number(0), number(1)
+        starts = {"moving_mean": self.zero, "moving_variance": one, "gamma": one, "beta": self.zero}
+        self.variables = {name: [starts[name]] * settings.features for name in settings.quantities}
         given = {} if fresh else settings.variables
-        self.unit = [number(1)] * settings.features, [number(0)] * settings.features
-        self.variables = {
-            name: rounded(given[name], number) if name in given else [number(start[name])] * settings.features
-            for name in settings.quantities
-        }
+        self.variables |= {name: rounded(values, number) for name, values in given.items()}
         self.learned = [name for name in ("gamma", "beta") if name in self.variables]
-        self.hidden = {name: [number(0)] * settings.features for name in ("moving_mean", "moving_variance")}
+        self.hidden = {name: [self.zero] * settings.features for name in ("moving_mean", "moving_variance")}
         self.updates = 0
 
     def training(self, flag: bool | None, last: bool, called: bool) -> bool:
         """Whether a pass is in training mode; called: its flag was given in a call, not by another API."""
-        if self.baked is not None:
+        baked = self.settings.training
+        if baked is not None:
             if called and flag is not None and self.dialect.baked_training == "refused":
                 raise Refused
-            return self.baked if flag is None or self.dialect.baked_training != "overridden" else flag
+            return baked if flag is None or self.dialect.baked_training != "overridden" else flag
         if flag is None and self.dialect.bare_call == "refuses":
             raise Refused
         return {"infers": False, "trains": True, "as_last_set": last}[self.dialect.bare_call] if flag is None else flag
@@ -106,58 +106,51 @@ class Norm:
     def forward(self, rows: Rows, kept: list[bool], training: bool, frozen: bool) -> Rows:
         """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta."""
         does = self.dialect.frozen_training_call if frozen else "trains"
-        self.from_batch = training and does != "infers"
-        mean, variance = self.variables["moving_mean"], self.variables["moving_variance"]
-        if self.from_batch:
-            counted = [row for row, keep in zip(rows, kept, strict=True) if keep]
-            if len(counted) == 1 and self.dialect.one_value_per_channel == "refuses":
-                raise Refused
-            channels = list(zip(*counted, strict=True))
-            mean = [sum(xs) / len(xs) for xs in channels]
-            squares = [sum((x - m) * (x - m) for x in xs) for xs, m in zip(channels, mean, strict=True)]
-            variance = [square / len(counted) for square in squares]
-            if does == "trains":
-                divisor = len(counted) - (self.dialect.variance == "sample")
-                self.updates += 1
-                self.update("moving_mean", mean)
-                self.update("moving_variance", [square / divisor for square in squares])
-        self.centred = [[x - m for x, m in zip(row, mean, strict=True)] for row in rows]
-        self.powers = [v + self.epsilon for v in variance]
-        self.roots = [power.sqrt() for power in self.powers]
-        gamma, beta = self.variables.get("gamma", self.unit[0]), self.variables.get("beta", self.unit[1])
-        return [
-            [g * c / r + b for g, c, r, b in zip(gamma, row, self.roots, beta, strict=True)] for row in self.centred
-        ]
+        self.from_batch, moves, n = training and does != "infers", training and does == "trains", sum(kept)
+        if self.from_batch and n == 1 and self.dialect.one_value_per_channel == "refuses":
+            raise Refused
+        self.updates += moves
+        self.seen, columns = [], []
+        for c, xs in enumerate(zip(*rows, strict=True)):
+            own = {name: values[c] for name, values in self.variables.items()}
+            mean, variance = own["moving_mean"], own["moving_variance"]
+            if self.from_batch:
+                counted = [x for x, keep in zip(xs, kept, strict=True) if keep]
+                mean = sum(counted, self.zero) / n
+                squares = sum(((x - mean) * (x - mean) for x in counted), self.zero)
+                variance = squares / n
+            if moves:
+                stored = squares / (n - 1) if self.dialect.variance == "sample" else variance
+                self.variables["moving_mean"][c] = self.moved("moving_mean", c, mean)
+                self.variables["moving_variance"][c] = self.moved("moving_variance", c, stored)
+            gamma, beta, power = own.get("gamma", 1), own.get("beta", 0), variance + self.epsilon
+            centred, root = [x - mean for x in xs], power.sqrt()
+            self.seen.append((centred, power, root, gamma))
+            columns.append([x * gamma / root + beta for x in centred])
+        return [list(row) for row in zip(*columns, strict=True)]
 
-    def update(self, name: str, new: list[Any]) -> None:
-        """One update of a statistic: the rule of the dialect's start-up, or that of momentum."""
-        kept, t, startup, old = self.momentum, self.updates, self.dialect.startup, self.variables[name]
-        if startup == "zero_debias" and not self.never_moves:
-            hidden = [kept * h + (1 - kept) * n for h, n in zip(self.hidden[name], new, strict=True)]
-            self.hidden = {**self.hidden, name: hidden}
-            self.variables[name] = [h / (1 - kept**t) for h in hidden]
-        elif startup == "cumulative":
-            self.variables[name] = [o + (n - o) / t for o, n in zip(old, new, strict=True)]
-        elif startup == "first_batch" and t == 1:
-            self.variables[name] = new
-        else:
-            self.variables[name] = [kept * o + (1 - kept) * n for o, n in zip(old, new, strict=True)]
+    def moved(self, name: str, c: int, new: Any) -> Any:
+        """A channel's statistic after an update: by the dialect's start-up, or by momentum."""
+        old, kept, t, startup = self.variables[name][c], self.momentum, self.updates, self.dialect.startup
+        if startup == "zero_debias" and self.settings.momentum < 1:
+            hidden = self.hidden[name][c] = kept * self.hidden[name][c] + (1 - kept) * new
+            return hidden / (1 - kept**t)
+        if startup == "cumulative":
+            return old + (new - old) / t
+        return new if startup == "first_batch" and t == 1 else kept * old + (1 - kept) * new
 
     def backward(self, upstream: Rows) -> Rows:
         """The gradient of the input; those of gamma and beta are kept."""
-        n = len(upstream)
-        gamma = self.variables.get("gamma", self.unit[0])
-        columns, self.gradients = [], {"gamma": [], "beta": []}
-        for channel, (power, root) in enumerate(zip(self.powers, self.roots, strict=True)):
-            dy = [row[channel] for row in upstream]
-            centred = [row[channel] for row in self.centred]
-            total, product = sum(dy), sum(d * c for d, c in zip(dy, centred, strict=True))
+        n, columns, self.gradients = len(upstream), [], {"gamma": [], "beta": []}
+        for dys, (centred, power, root, gamma) in zip(zip(*upstream, strict=True), self.seen, strict=True):
+            total, product = sum(dys), sum(map(operator.mul, dys, centred))
             self.gradients["gamma"].append(product / root)
             self.gradients["beta"].append(total)
+            through = dys
             if self.from_batch:
                 slope = product / power / n
-                dy = [d - total / n - c * slope for d, c in zip(dy, centred, strict=True)]
-            columns.append([gamma[channel] * d / root for d in dy])
+                through = [dy - total / n - x * slope for dy, x in zip(dys, centred, strict=True)]
+            columns.append([dy * gamma / root for dy in through])
         return [list(row) for row in zip(*columns, strict=True)]
 
 
@@ -166,7 +159,7 @@ class Linear:
 
     trainable = True
 
-    def __init__(self, settings: Any, number: Callable[[float], Any], *, fresh: bool) -> None:
+    def __init__(self, settings: Any, number: Number, *, fresh: bool) -> None:
         self.width = settings.kernel.shape[1]
         given = {"kernel": settings.kernel} | ({} if settings.bias is None else {"bias": settings.bias})
         self.variables = {name: rounded(values * (not fresh), number) for name, values in given.items()}
@@ -224,8 +217,7 @@ class Descent:
 
     def __init__(self, step: Any, dialect: Dialect) -> None:
         self.adam = getattr(step.optimizer, "adam", None)
-        self.settings = self.adam or step.optimizer.sgd
-        self.rate = Decimal(self.settings.learning_rate)
+        self.rate = Decimal((self.adam or step.optimizer.sgd).learning_rate)
         self.uncorrected = dialect.adam_epsilon == "uncorrected"
         self.moments: dict[str, tuple[list[Decimal], list[Decimal], int]] = {}
 
@@ -251,7 +243,7 @@ class Machine:
         self.case, self.dialect = case, dialect
         rational = case.text.network is None and all(step.verb != "fit" for step in case.text.steps)
         self.number = exactly if rational else lambda value: Decimal(float(value))
-        self.checkpoints: dict[str, dict[str, Any]] = {}
+        self.checkpoints: dict[str, Any] = {}
         self.build(fresh=False)
 
     def build(self, *, fresh: bool) -> None:
@@ -291,27 +283,18 @@ class Machine:
             rows = part.forward(rows, kept, modes.get(key), not flags[key])
         return rows
 
-    def perform(self, step: Any) -> dict[str, Any]:
-        """Do a step; what it computes besides the state."""
-        return getattr(self, step.verb)(step) or {}
-
-    def passed(self, step: Any, flag: bool | None, *, called: bool) -> dict[str, Any]:
-        """The output of a pass."""
+    def passed(self, step: Any) -> dict[str, Any]:
+        """A pass with the step's own flag, or with that of the API for training or inference."""
         rows, mask = self.rows(getattr(step, step.verb)), getattr(step, "mask", None)
         kept = [True] * len(rows) if mask is None else [bool(w) for w in self.case.data[mask].ravel().tolist()]
-        return {"output": [x for row in self.forward(rows, kept, flag, self.flags(), called) for x in row]}
+        flag = getattr(step, "training", step.verb == "train")
+        output = self.forward(rows, kept, flag, self.flags(), called=hasattr(step, "training"))
+        return {"output": [x for row in output for x in row]}
 
-    def train(self, step: Any) -> dict[str, Any]:
-        return self.passed(step, flag=True, called=False)
-
-    def predict(self, step: Any) -> dict[str, Any]:
-        return self.passed(step, flag=False, called=False)
-
-    def call(self, step: Any) -> dict[str, Any]:
-        return self.passed(step, step.training, called=True)
+    train = predict = call = passed
 
     def backward(self, step: Any) -> dict[str, Any]:
-        output, norm = self.passed(step, step.training, called=True), self.parts[""]
+        output, norm = self.passed(step), self.parts[""]
         gradient = norm.backward(self.rows(step.upstream))
         learned = {f"{name}_gradient": norm.gradients[name] for name in norm.learned if norm.trainable}
         return {**output, "input_gradient": [x for row in gradient for x in row], **learned}
@@ -354,24 +337,23 @@ class Machine:
     def save(self, step: Any) -> None:
         norms = {key: part for key, part in self.parts.items() if isinstance(part, Norm)}
         counters = {key: (norm.hidden, norm.updates) for key, norm in norms.items()}
-        self.checkpoints[step.save] = {"variables": self.state(), "counters": counters}
+        self.checkpoints[step.save] = copy.deepcopy((self.state(), counters))
 
     def restore(self, step: Any) -> None:
         if step.into == "fresh":
             self.build(fresh=True)
         if step.omit and self.dialect.missing_statistics == "refused":
             raise Refused
-        saved = self.checkpoints[step.restore]
-        self.assign({name: v for name, v in saved["variables"].items() if name not in step.omit})
-        for key, part in self.parts.items():
-            if isinstance(part, Norm):  # counters are no quantities that a checkpoint could be made to lack
-                part.hidden, part.updates = saved["counters"][key]
+        variables, counters = copy.deepcopy(self.checkpoints[step.restore])
+        self.assign({name: values for name, values in variables.items() if name not in step.omit})
+        for key, counted in counters.items():  # no quantities, so that nothing makes a checkpoint lack them
+            self.parts[key].hidden, self.parts[key].updates = counted
 
     def set(self, step: Any) -> None:
         self.assign({name: rounded(values, self.number) for name, values in step.set.items()})
 
     def assign(self, values: dict[str, list[Any]]) -> None:
-        """Give variables new values; lists are never changed in place."""
+        """Give variables new values."""
         for key, part in self.parts.items():
             part.variables.update({name: values[key + name] for name in part.variables if key + name in values})
 
@@ -385,7 +367,7 @@ def trace(case: Case, dialect: Dialect) -> list[tuple[bool, dict[str, list[Decim
         for step in case.text.steps:
             raises, computed = False, {}
             try:
-                computed = machine.perform(step)
+                computed = getattr(machine, step.verb)(step) or {}
             except Refused:
                 raises = True
             shown = {**computed, **machine.state()}
