@@ -37,6 +37,8 @@ def describe():
             "bare_call": "as_last_set",
             # undocumented, as observed, and on purpose: https://github.com/pytorch/pytorch/pull/2961
             "one_value_per_channel": "refuses",
+            # undocumented, as observed in 2.13: "batch_norm eps must be positive during training"
+            "epsilon_zero": "refuses",
             # load_state_dict is strict unless told otherwise:
             # https://docs.pytorch.org/tutorials/beginner/saving_loading_models.html
             "missing_statistics": "refused",

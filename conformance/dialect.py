@@ -24,6 +24,7 @@ class Dialect:
     bare_call: what a call without a training flag does; as_last_set is the mode that the last call left behind,
         training at first.
     one_value_per_channel: whether a training batch with a single value per channel has variance 0 or is an error.
+    epsilon_zero: whether a training pass with epsilon 0 is computed or an error.
     missing_statistics: whether restoring from a checkpoint that lacks a quantity is an error or keeps what is there.
     adam_epsilon: whether Adam adds epsilon to the corrected root of the second moment, as the paper's algorithm
         has it, or to the uncorrected one.
@@ -36,6 +37,7 @@ class Dialect:
     freeze_takes_effect: Literal["at_once", "at_compile", "refused"] = "at_once"
     baked_training: Literal["kept", "overridden", "refused"] = "kept"
     bare_call: Literal["infers", "trains", "as_last_set", "refuses"] = "infers"
+    epsilon_zero: Literal["computes", "refuses"] = "computes"
     one_value_per_channel: Literal["computes", "refuses"] = "computes"
     missing_statistics: Literal["refused", "kept"] = "refused"
     adam_epsilon: Literal["corrected", "uncorrected"] = "corrected"

@@ -49,6 +49,8 @@ class Norm(Part):
         self.training = training and (learns or frozen != "infers")
         if not self.training:
             return self.normalised(x, self.variables["moving_mean"], self.variables["moving_variance"])
+        if self.settings.epsilon == 0 and self.dialect.epsilon_zero == "refuses":
+            raise Refused
         mean, variance, count = self.batch(x, how)
         if count <= 1 and self.dialect.one_value_per_channel == "refuses":
             raise Refused

@@ -103,7 +103,7 @@ class Machine:
 
     @perform.register
     def _backward(self, step: Backward) -> dict[str, Floats]:
-        output = self.forward(self.data(step.backward), step.training)
+        output = self.forward(self.data(step.backward), step.training, by_hand=True)
         norm = self.norms[0]
         computed = {"output": output, "input_gradient": norm.backward(self.data(step.upstream))}
         return computed | {f"{name}_gradient": norm.gradients[name] for name in norm.trained(fitting=False)}

@@ -84,19 +84,21 @@ class Dense(Part):
         self.variables = {name: copies(array.astype(np.float32)) for name, array in values.items()}
 
     def forward(self, x: Floats, how: Pass) -> Floats:  # noqa: ARG002 - the same in every pass
-        """The output for an input."""
-        self.x, kernel = x, self.variables["kernel"]
+        """The output for an input; every position of a sample is a row of its own."""
+        self.rows, kernel = x.reshape(len(x), -1, x.shape[-1]), self.variables["kernel"]
         bias = self.variables.get("bias", np.zeros(1))[..., None, :]
-        return self.rounding.nudge(x @ kernel + bias, np.abs(x) @ np.abs(kernel) + np.abs(bias))
+        y = self.rounding.nudge(self.rows @ kernel + bias, np.abs(self.rows) @ np.abs(kernel) + np.abs(bias))
+        return y.reshape(*x.shape[:-1], y.shape[-1])
 
     def backward(self, upstream: Floats) -> Floats:
         """The gradient of the input; keeps those of kernel and bias."""
         nudge, kernel = self.rounding.nudge, self.variables["kernel"].swapaxes(1, 2)
-        turned = self.x.swapaxes(1, 2)
-        self.gradients = {"kernel": nudge(turned @ upstream, np.abs(turned) @ np.abs(upstream))}
+        turned, rows = self.rows.swapaxes(1, 2), upstream.reshape(len(upstream), -1, upstream.shape[-1])
+        self.gradients = {"kernel": nudge(turned @ rows, np.abs(turned) @ np.abs(rows))}
         if "bias" in self.shown:
-            self.gradients["bias"] = nudge(upstream.sum(1), np.abs(upstream).sum(1))
-        return nudge(upstream @ kernel, np.abs(upstream) @ np.abs(kernel))
+            self.gradients["bias"] = nudge(rows.sum(1), np.abs(rows).sum(1))
+        gradient = nudge(rows @ kernel, np.abs(rows) @ np.abs(kernel))
+        return gradient.reshape(*upstream.shape[:-1], gradient.shape[-1])
 
 
 class Activation(Part):
@@ -155,13 +157,19 @@ class AdamOptimizer(Optimizer):
         second = adam.beta_2 * second + (1 - adam.beta_2) * gradient**2
         done += 1
         self.moments[key] = (first, second, done)
-        first_correction, second_correction = 1 - adam.beta_1**done, 1 - adam.beta_2**done
+        first_correction = self.correction(adam.beta_1**done, gradient.ndim)
+        second_correction = self.correction(adam.beta_2**done, gradient.ndim)
         if self.corrected:
             root = np.sqrt(second / second_correction) + adam.epsilon
         else:
             root = (np.sqrt(second) + adam.epsilon) / np.sqrt(second_correction)
         taken: Floats = adam.learning_rate * (first / first_correction) / root
         return taken
+
+    def correction(self, decayed: float, axes: int) -> Floats:
+        """1 - beta^t, of which rounding takes more the less is left, as (R, 1, …)."""
+        exact = np.full((1,) * (axes - 1), 1 - decayed)
+        return self.rounding.nudge(copies(exact), np.full((1,) * axes, decayed))
 
 
 def optimizer(step: Fit, dialect: Dialect, rounding: Rounding) -> Optimizer:

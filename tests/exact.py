@@ -107,6 +107,8 @@ class Norm:
         """y = gamma * (x - mean) / sqrt(variance + epsilon) + beta."""
         does = self.dialect.frozen_training_call if frozen else "trains"
         self.from_batch, moves, n = training and does != "infers", training and does == "trains", sum(kept)
+        if self.from_batch and self.settings.epsilon == 0 and self.dialect.epsilon_zero == "refuses":
+            raise Refused
         if self.from_batch and n == 1 and self.dialect.one_value_per_channel == "refuses":
             raise Refused
         self.updates += moves

@@ -84,9 +84,11 @@ def misjudged(loaded):
 
 
 def agree(literal, number, bound):
-    """To eight digits, in float32, or within the bound of a run; NaN with NaN alone."""
+    """To eight digits, in float32, or within the bound of a run; NaN and infinity with themselves alone."""
     if literal.is_nan() or number.is_nan():
         return literal.is_nan() and number.is_nan()
+    if literal.is_infinite() or number.is_infinite():
+        return literal == number
     eight_digits = Decimal(5).scaleb(literal.adjusted() - 8) if literal else Decimal(0)
     single = abs(Decimal(float(np.float32(literal))) - number)  # what a framework answers where nothing is computed
     return abs(literal - number) <= max(bound, eight_digits) or single <= bound
@@ -175,7 +177,7 @@ def networks(draw):
     inputs, hidden = draw(st.integers(1, 2)), draw(st.integers(1, 2))
     dense = "dense: {name: stem, kernel: %s}" % nested(draw, EIGHTHS, [inputs, hidden])
     settings_, present = norm(draw, hidden, "name: norm, ")
-    curve = draw(st.sampled_from(["relu", "tanh", "sigmoid"]))
+    curve = draw(st.sampled_from(["tanh", "sigmoid"]))  # at the kink of a relu rounding decides; the corpus has relus
     head = "dense: {name: head, kernel: %s, bias: %s}" % (
         nested(draw, EIGHTHS, [hidden, 1]),
         nested(draw, EIGHTHS, [1]),
@@ -211,13 +213,10 @@ def undecided(loaded, dialect):
     steps = loaded.text.steps
     moves = ("moving_mean", "moving_variance")
     named = [name for step in steps for name in (*getattr(step, "set", ()), *getattr(step, "omit", ()))]
-    baked = loaded.text.layer is not None and loaded.text.layer.training is not None
-    return (baked and dialect.baked_training == "refused" and any(step.verb == "backward" for step in steps)) or (
-        dialect.startup == "zero_debias" and any(name.endswith(moves) for name in named)
-    )
+    return dialect.startup == "zero_debias" and any(name.endswith(moves) for name in named)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(layers(), DIALECTS)
 def test_both_references_agree_on_generated_layers(loaded, dialect):
     """Any order of steps under any dialect."""
@@ -225,7 +224,7 @@ def test_both_references_agree_on_generated_layers(loaded, dialect):
     assert [] == list(disagreements(loaded, dialect))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(networks(), DIALECTS)
 def test_both_references_agree_on_generated_networks(loaded, dialect):
     """Fits under both optimizers, freezing and compiling between them."""
@@ -239,12 +238,23 @@ network: [{dense: {name: stem, kernel: [[2]]}}, {batch_norm: {name: norm, featur
 data: {b: [[[1], [5]], [[2], [4]], [[0], [7]]], t: [[[0], [1]], [[0], [0]], [[1], [1]]]}
 steps: [{predict: b}, {fit: b, targets: t, optimizer: {sgd: {learning_rate: 0.1}}, batch_size: 2}]
 """
-OPEN = {
+SETTLED = {
     "a dense layer takes data of any rank that a batch may have": (SEQUENCE, {}),
     "backward calls the layer with a flag, as `call` does": (
         LAYER % ", training: true" + "steps: [{backward: b, upstream: up, training: true}]",
         {"baked_training": "refused"},
     ),
+}
+
+
+@pytest.mark.parametrize("claim", SETTLED)
+def test_what_has_been_settled_between_the_references(claim):
+    """Places where the first reference was wrong once."""
+    text, changes = SETTLED[claim]
+    assert [] == list(disagreements(case(text), STANDARD.under(changes)))
+
+
+OPEN = {
     "the hidden average is a state of its own, which `set` leaves alone": (
         LAYER % "" + "steps: [train: b, set: {moving_mean: [100]}, train: b]",
         {"startup": "zero_debias"},

@@ -47,7 +47,14 @@ steps:
   - {fit: x, targets: y3, optimizer: {sgd: {learning_rate: 0.5}}, batch_size: 2}
 """.replace("data:\n", "data:\n  y3: [[1, 1], [2, 0], [0, 3]]\n")
 CASE = case(RICH)
-UNSEEN = {"variance_algorithm", "adam_epsilon", "one_value_per_channel", "baked_training", "freeze_takes_effect"}
+UNSEEN = {
+    "variance_algorithm",
+    "adam_epsilon",
+    "one_value_per_channel",
+    "baked_training",
+    "freeze_takes_effect",
+    "epsilon_zero",
+}
 
 
 def observed(several: tuple[Cause, ...]) -> list[dict]:

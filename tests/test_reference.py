@@ -109,6 +109,7 @@ def test_every_value_of_every_knob_but_adams_is_tried_by_hand():
         ("one_value_per_channel", "refuses"),
         ("missing_statistics", "refused"),
         ("freeze_takes_effect", "refused"),
+        ("epsilon_zero", "refuses"),
     }
     assert {(knob, value) for knob, values in KNOBS.items() for value in values} == tried | elsewhere
 
@@ -123,6 +124,13 @@ REFUSED = [
     ("[train: one, predict: one]", {"one_value_per_channel": "refuses"}, [True, False]),
     ("[{save: a}, {restore: a, into: same, omit: [gamma]}, train: b]", {}, [False, True, False]),
 ]
+
+
+def test_epsilon_zero_is_refused_in_training_alone():
+    """Where the dialect has it so."""
+    layer = LAYER.replace("0.001", "0")
+    assert [False, True] == raises("[predict: b, train: b]", layer, epsilon_zero="refuses")
+    assert [False, False] == raises("[predict: b, train: b]", layer)
 
 
 @pytest.mark.parametrize(("steps", "changes", "expected"), REFUSED)
