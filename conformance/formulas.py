@@ -29,7 +29,8 @@ def average(values: Floats, weights: Floats | None = None) -> Floats:
     """The mean over all axes but copies and channels, (R, C); with weights (N, …) that sum to 1, their weighted sum."""
     axes = tuple(range(1, values.ndim - 1))
     if weights is None:
-        mean: Floats = values.mean(axes)
+        count = values.size / max(values.shape[0] * values.shape[-1], 1)
+        mean: Floats = values.sum(axes) / np.float64(count)
         return mean
     weighted: Floats = (values * weights[None, ..., None]).sum(axes)
     return weighted
