@@ -9,7 +9,7 @@ from conformance.case import Product, Text
 from conformance.data import shape_of
 from conformance.dialect import STANDARD
 from conformance.layers import BatchNorm, BatchNormEntry, Dense, DenseEntry
-from conformance.steps import Backward, Expectation, Fit, Flagging, Otherwise, Restore, Save, Set, Step
+from conformance.steps import PASSES, Backward, Expectation, Flagging, Otherwise, Restore, Save, Set, Step
 
 Shape = tuple[int, ...]
 Found = tuple[tuple[str | int, ...], str]
@@ -118,16 +118,13 @@ def _steps(text: Text) -> Iterator[Found]:
 
 def _data_names(step: Step) -> list[tuple[str, str]]:
     """(key, name) of the data that a step uses."""
-    named = {key: value for key, value in step.options.items() if key in (*_PASSES, "mask", "targets", "upstream")}
+    named = {key: value for key, value in step.options.items() if key in (*PASSES, "mask", "targets", "upstream")}
     return [(key, name) for key, name in named.items() if isinstance(name, str)]
-
-
-_PASSES = ("train", "predict", "call", "fit", "backward")
 
 
 def _passed(step: Step) -> str | None:
     """The name of the data that go through the layer in this step."""
-    return getattr(step, step.verb) if step.verb in _PASSES else None
+    return getattr(step, step.verb) if step.verb in PASSES else None
 
 
 def _output(shape: Shape, text: Text) -> Shape:
@@ -175,8 +172,6 @@ def _arguments(
         yield from _values(step.set, (*at, "set"), has)
     if isinstance(step, Backward) and text.network is not None:
         yield at, "backward is for a single layer; a network is trained with fit"
-    if isinstance(step, Fit) and text.layer is None and not isinstance(text.network, list):
-        yield at, "fit needs a layer or a network"
     flagging = getattr(step, step.verb) if step.verb in ("freeze", "unfreeze") else None
     if isinstance(flagging, Flagging) and flagging.of not in ("layer", "model", *_norms(text)):
         yield (*at, step.verb, "of"), f"there is no {flagging.of!r}; write layer, model" + _or(_norms(text))

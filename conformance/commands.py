@@ -57,9 +57,10 @@ def run_and_report(
     ran = _run(job)
     excuses = excuses_from(list_of_known)
     done = [outcome.path for outcome in ran if outcome.path]
+    made = report.build(corpus, done, excuses)
     if done:
-        print_report(report.build(corpus, done, excuses))
-    page = render(select(root, ()) if globs else corpus, report.run_files(folder / "runs"), excuses, folder)
+        print_report(made)
+    page = render(made, select(root, ()) if globs else corpus, excuses, folder)
     refused = [outcome for outcome in ran if outcome.reason and (names or not outcome.absent)]
     for outcome in ran:
         if outcome.reason:
@@ -70,7 +71,7 @@ def run_and_report(
         click.echo("nothing was run: no such mode, or no framework is installed here", err=True)
         return BAD_USAGE
     click.echo(f"report: {page}")
-    return GREEN if all(column.green for column in report.build(corpus, done, excuses).columns) else RED
+    return GREEN if made.green else RED
 
 
 def choose(names: Sequence[str], interpreter: Interpreter) -> list[adapters.Adapter]:
@@ -102,10 +103,13 @@ def excuses_from(path: Path | None) -> list[known.Entry]:
     return [entry for file in (own, path) if file is not None and file.is_file() for entry in known.load(file)]
 
 
-def render(corpus: Corpus, paths: Sequence[Path], excuses: list[known.Entry], folder: Path) -> Path:
-    """Write the page of all runs that lie in a folder."""
+def render(made: report.Report, corpus: Corpus, excuses: list[known.Entry], folder: Path) -> Path:
+    """Write the page of all runs that lie in a folder: those that have just been judged, and the others."""
+    judged = {column.run.path for column in made.columns}
+    others = report.build(corpus, (path for path in report.run_files(folder / "runs") if path not in judged), excuses)
+    columns = sorted(made.columns + others.columns, key=lambda column: column.run.path)
     page = folder / "index.html"
-    write_page(report.build(corpus, paths, excuses), page)
+    write_page(report.Report(others.cases, columns), page)
     return page
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -51,7 +52,7 @@ Array = Annotated[
     Any,
     GetPydanticSchema(
         lambda _source, _handler: core_schema.no_info_plain_validator_function(rectangular),
-        lambda _schema, _handler: _NUMBERS,
+        lambda _schema, _handler: copy.deepcopy(_NUMBERS),  # the library adds to what it is given
     ),
 ]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=60)]

@@ -9,7 +9,7 @@ import numpy as np
 from conformance.case import Case
 from conformance.fields import Floats
 from conformance.layers import BatchNorm, BatchNormEntry, DenseEntry
-from conformance.steps import Fit, Flagging, Restore, Save, Set, Step
+from conformance.steps import PASSES, Fit, Flagging, Restore, Save, Set, Step
 from conformance.wire import encode
 
 
@@ -28,9 +28,6 @@ def sample_shape(case: Case) -> list[int | None]:
     names = [getattr(step, step.verb) for step in case.text.steps if step.verb in PASSES]
     shapes = [case.data[name].shape[1:] for name in names] or [(features(case),)]
     return [sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*shapes, strict=False)]
-
-
-PASSES = ("train", "predict", "call", "fit", "backward")
 
 
 def features(case: Case) -> int:

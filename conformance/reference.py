@@ -15,7 +15,7 @@ import numpy as np
 from conformance.case import Case
 from conformance.dialect import Dialect
 from conformance.fields import Floats
-from conformance.layers import BatchNorm
+from conformance.layers import BatchNorm, BatchNormEntry, DenseEntry
 from conformance.norm import Norm
 from conformance.rounding import Rounding, Value, copies, value
 from conformance.steps import Backward, Call, Fit, Flagging, Freeze, Predict, Restore, Save, Set, Step, Train, Unfreeze
@@ -47,9 +47,9 @@ class Machine:
             return
         self.parts = []
         for entry in text.network or ():
-            if hasattr(entry, "dense"):
+            if isinstance(entry, DenseEntry):
                 self.parts.append(Dense(entry.dense, self.dialect, self.rounding, fresh=fresh))
-            elif hasattr(entry, "batch_norm"):
+            elif isinstance(entry, BatchNormEntry):
                 self.parts.append(self.norm(entry.batch_norm, entry.batch_norm.name, fresh))
             else:
                 self.parts.append(Activation(entry.activation, self.dialect, self.rounding))

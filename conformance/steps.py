@@ -176,6 +176,7 @@ class Set(Step):
     set: dict[str, Array]
 
 
+PASSES = ("train", "predict", "call", "fit", "backward")  # the verbs that send data through the layers
 _COMMON = frozenset({"expect", "otherwise"})
 STEPS: dict[str, type[Step]] = {
     kind.verb: kind for kind in (Train, Predict, Call, Fit, Backward, Freeze, Unfreeze, Save, Restore, Set)

@@ -8,22 +8,21 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from helpers import HEAD
 
 from conformance import cli
 from conformance.runs import read
 
 ROOT = Path(__file__).parent.parent
-CASE = """\
-title: A claim
-question: Is it so?
-effect: It would not be so.
-sources: [https://arxiv.org/abs/1502.03167]
-layer: {features: 1, momentum: 0.9, epsilon: 0.001}
+CASE = (
+    HEAD
+    + """\
 data: {batch: [[1], [5]]}
 steps:
   - train: batch
     expect: {moving_mean: [0.3]}
 """
+)
 WRONG = """
 import importlib.util
 spec = importlib.util.spec_from_file_location("demo", %r)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from helpers import case
+from helpers import HEAD, case
 
 from conformance.corpus import select
 from conformance.coverage import coverage, statements
@@ -14,18 +14,16 @@ from conformance.lint import lint
 from conformance.margins import LEAST, guarded
 from conformance.places import cases
 
-GOOD = """\
-title: A claim
-question: Is it so?
-effect: It would not be so.
-sources: [https://arxiv.org/abs/1502.03167]
-layer: {features: 1, momentum: 0.9, epsilon: 0.001}
+GOOD = (
+    HEAD
+    + """\
 data: {batch: [[1], [5]]}
 steps:
   - train: batch
     expect: {moving_mean: [0.3], moving_variance: [1.3]}
     otherwise: [{dialect: {variance: sample}, moving_variance: [1.7]}]
 """
+)
 OWED = [
     ("question: Is it so?\n", "", "1:1: `question:` is missing"),
     ("Is it so?", "It is so", "2:1: a question ends with a question mark"),

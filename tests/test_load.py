@@ -8,6 +8,7 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+from helpers import HEAD
 
 from conformance.case import schema
 from conformance.ids import find
@@ -15,12 +16,9 @@ from conformance.load import load
 from conformance.places import cases as corpus
 from conformance.strict_yaml import BadInput, parse
 
-GOOD = """\
-title: A claim
-question: Is it so?
-effect: It would not be so.
-sources: [https://arxiv.org/abs/1502.03167]
-layer: {features: 1, momentum: 0.9, epsilon: 0.001}
+GOOD = (
+    HEAD
+    + """\
 data:
   batch: [[1], [5]]
   up: [[1], [0]]
@@ -36,6 +34,7 @@ steps:
     upstream: up
     training: true
 """
+)
 
 BAD = [
     ("momentum: 0.9", "momentm: 0.9", "5:22: unknown key 'momentm'; did you mean 'momentum'?"),
