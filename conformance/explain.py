@@ -11,7 +11,7 @@ from typing import Any
 from conformance.case import Case
 from conformance.dialect import KNOBS, Dialect
 from conformance.judge import Result, compare
-from conformance.reference import Outcome, replay
+from conformance.reference import Machine, Outcome, replay, stepwise
 from conformance.rounding import Value
 from conformance.slips import SLIPS, sentence, slipped
 from conformance.steps import Fit
@@ -81,7 +81,14 @@ def _pairs(
         for first, second in itertools.combinations(alone, 2)
         if first.name != second.name and (first in helping or second in helping)
     ]
-    return [pair for pair in pairs if reproduces(case, steps, outcomes(case, dialect, pair))]
+    return [pair for pair in pairs if unbroken(case, steps, machine(case, dialect, pair))]
+
+
+def unbroken(case: Case, steps: list[Mapping[str, Any]], changed: Machine) -> bool:
+    """Whether what a machine shows is all that was observed; it goes no further than the first step that is not."""
+    shown = stepwise(changed)
+    every = all(reproduces(case, [seen], [outcome]) for outcome, seen in zip(shown, steps, strict=False))
+    return every and len(steps) == len(case.text.steps)
 
 
 def passes(case: Case) -> int:
@@ -100,9 +107,14 @@ def causes(dialect: Dialect) -> Iterator[Cause]:
 
 def outcomes(case: Case, dialect: Dialect, several: tuple[Cause, ...]) -> list[Outcome]:
     """What the reference shows under some changes."""
+    return replay(machine(case, dialect, several))
+
+
+def machine(case: Case, dialect: Dialect, several: tuple[Cause, ...]) -> Machine:
+    """A machine with some changes."""
     for cause in several:
         dialect = cause.under(dialect)
-    return replay(slipped(case, dialect, [cause.name for cause in several if not cause.value]))
+    return slipped(case, dialect, [cause.name for cause in several if not cause.value])
 
 
 def reproduces(case: Case, steps: list[Mapping[str, Any]], shown: list[Outcome]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -180,9 +181,9 @@ def seen_as(one, line):
     return explained(judge(one, line, STANDARD), one, line, STANDARD)
 
 
-def red(several: tuple[Cause, ...]) -> dict[Case, list[dict[str, Any]]]:
+def red(several: tuple[Cause, ...], among: Sequence[Case] = CASES) -> dict[Case, list[dict[str, Any]]]:
     """The cases that turn red under some faults, with what is observed."""
-    lines = {one: observed(one, several) for one in CASES}
+    lines = {one: observed(one, several) for one in among}
     return {one: steps for one, steps in lines.items() if not reproduces(one, steps, outcomes(one, base(several), ()))}
 
 
@@ -205,9 +206,11 @@ def test_a_knob_without_values_of_its_own_turns_nothing_red(cause):
 
 
 def test_pairs_of_faults_are_named_or_nothing_is():
-    """At least 95 of 100 pairs are named; no wrong cause ever is."""
-    pairs = list(itertools.combinations([cause for cause in ALONE if not cause.value], 2))[::9]
-    named = [explain(CASE, observed(pair), STANDARD) for pair in pairs]
+    """At least 95 of 100 pairs are named by the one case; no wrong cause ever is."""
+    clear = [cause for cause in ALL if explain(CASE, observed(CASE, (cause,)), base((cause,))) == [(cause,)]]
+    pairs = list(itertools.combinations([cause for cause in clear if not cause.value], 2))[::13]
+    pairs = [pair for pair in pairs if CASE in red(pair, [CASE])]  # some undo one another
+    named = [explain(CASE, observed(CASE, pair), STANDARD) for pair in pairs]
     same = {"MeanNeverUpdates", "VarianceNeverUpdates"}, [(Cause("NeverUpdates"),)]
     right = [
         pair in found or any((cause,) in found for cause in pair) or same == ({cause.name for cause in pair}, found)
@@ -220,7 +223,7 @@ def test_pairs_of_faults_are_named_or_nothing_is():
 
 def test_what_nothing_explains_stays_unexplained():
     """A number that no convention gives is told as such, not forced into one."""
-    line = {"id": "x", "steps": observed(())}
+    line = {"id": "x", "steps": observed(CASE, ())}
     line["steps"][0]["quantities"]["moving_mean"] = encode(np.float32([1, 2]))
     result = seen_as(CASE, line)
     assert ("diverges", "", 0, "moving_mean") == (
@@ -233,7 +236,7 @@ def test_what_nothing_explains_stays_unexplained():
 
 def test_what_conforms_needs_no_explanation():
     """The reference's own numbers, in float32, conform."""
-    result = seen_as(CASE, {"id": "x", "steps": observed(())})
+    result = seen_as(CASE, {"id": "x", "steps": observed(CASE, ())})
     assert ("conforms", "") == (result.verdict, result.explanation)
     assert len(trace(CASE, STANDARD)) == len(result.steps)
 
