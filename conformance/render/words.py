@@ -76,8 +76,8 @@ def sentence(step: Step) -> str:
         said["values"] = ", ".join(f"{name} = {numbers(value)}" for name, value in getattr(step, "set", {}).items())
     if verb == "call":
         said["training"] = "unset" if said["training"] is None else said["training"]
-    if isinstance(step, Restore) and not step.omit:
-        del said["omit"]
+    if isinstance(step, Restore):
+        said = {name: value for name, value in said.items() if value} | said.pop("settings")
     if isinstance(step, Fit):
         name, *_ = said["optimizer"].pop("name"), None
         said["optimizer"] = f"{name}({', '.join(f'{key}={value}' for key, value in said['optimizer'].items())})"
