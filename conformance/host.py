@@ -15,10 +15,8 @@ ARRAY:          [dtype, shape, base64 of the little-endian bytes in C order]; nu
 The adapter's standard streams are logs: what it prints on either goes to our stderr, its stdin is empty.
 """
 
-import base64
 import binascii
 import faulthandler
-import functools
 import importlib.util
 import inspect
 import json
@@ -30,7 +28,7 @@ import time
 import numpy as np
 
 LONGEST_TEXT = 2000
-OPENINGS = {}  # (dtype, shape): what comes before and after the base64 of such an array
+FORMS = {}  # (name, dtype, shape): how such a quantity is written, with %s for its base64
 SCALARS = ("training", "of", "recompile", "loss", "optimizer", "epochs", "batch_size", "into", "omit")
 
 
@@ -48,43 +46,34 @@ def take_streams():
 def decode(array):
     """[dtype, shape, base64] -> ndarray that nobody else holds."""
     dtype, shape, text = array
-    return np.frombuffer(bytearray(base64.b64decode(text)), dtype).reshape(shape)
+    return np.frombuffer(bytearray(binascii.a2b_base64(text)), dtype).reshape(shape)
 
 
-def encode(value):
-    """An ndarray -> [dtype, shape, base64]; None -> null; anything else -> a text that says what it is. All as JSON.
+def encode(name, value):
+    """A quantity as an entry of a JSON object: [dtype, shape, base64], null for None, a text for anything else.
 
     Arrays are most of an answer, and json.dumps would take longer over them than a small layer takes to compute them.
     """
     if not isinstance(value, (np.ndarray, np.generic)):
-        return "null" if value is None else json.dumps(shorten("%s %r" % (type(value).__name__, value)))
-    kind = value.dtype, value.shape
-    if kind not in OPENINGS:
-        OPENINGS[kind] = opening(*kind)
-    return OPENINGS[kind] % binascii.b2a_base64(value.tobytes(), newline=False).decode("ascii")
+        text = "null" if value is None else json.dumps(shorten("%s %r" % (type(value).__name__, value)))
+        return "%s: %s" % (json.dumps(str(name)), text)
+    kind = name, value.dtype, value.shape
+    form = FORMS.get(kind)
+    if form is None:
+        form = FORMS[kind] = "%s: %s" % (json.dumps(str(name)).replace("%", "%%"), array_form(value.dtype, value.shape))
+    return form % binascii.b2a_base64(value.tobytes(), newline=False).decode("ascii")
 
 
-def opening(dtype, shape):
+def array_form(dtype, shape):
     """What an encoded array of a dtype and shape looks like, around its base64."""
     if dtype.kind not in "fiub" or not dtype.isnative:
         return json.dumps("an array of %s" % (dtype.name if dtype.isnative else dtype.str)) + "%.0s"
     return '["%s", %s, "%%s"]' % (dtype.name, list(shape))
 
 
-def joined(line, name, texts):
-    """A line of JSON whose last entry is there as texts already: a list of them, or a dictionary."""
-    if isinstance(texts, dict):
-        inner = "{%s}" % ", ".join(["%s: %s" % (quoted(key), text) for key, text in texts.items()])
-    else:
-        inner = "[%s]" % ", ".join(texts)
-    head = json.dumps(line)[:-1] + ", " if line else "{"
-    return '%s"%s": %s}' % (head, name, inner)
-
-
-@functools.lru_cache(maxsize=1000)
-def quoted(name):
-    """A name as JSON."""
-    return json.dumps(str(name))
+def joined(said, form, texts):
+    """A JSON object: what is said besides, if anything, then the entries of `form` with the texts in its %s."""
+    return (json.dumps(said)[:-1] + ", " if said else "{") + form % ", ".join(texts) + "}"
 
 
 def shorten(text):
@@ -183,7 +172,7 @@ class Session:
             quantities = self.perform(step)
         except Exception as error:  # whatever a framework raises is an observation
             if unsupported(error):
-                return joined({"unsupported": shorten(str(error))}, "quantities", {})
+                return joined({"unsupported": shorten(str(error))}, '"quantities": {%s}', ())
             observed["raised"] = told(error)
         try:
             state = self.layer.state()
@@ -192,7 +181,7 @@ class Session:
             quantities.update(state)
         except Exception as error:
             observed.setdefault("raised", told(error))
-        return joined(observed, "quantities", {name: encode(value) for name, value in quantities.items()})
+        return joined(observed, '"quantities": {%s}', [encode(name, value) for name, value in quantities.items()])
 
 
 def unsupported(error):
@@ -203,7 +192,7 @@ def unsupported(error):
 def run_case(adapter, settings, case, number):
     """Observe every step of one case; returns the line of JSON that answers it."""
     started = time.perf_counter()
-    line, steps = {"id": case["id"]}, []
+    ending, steps = {}, []
     folder = settings["workdir"]
     if any(step["verb"] == "save" for step in case["steps"]):
         folder = os.path.join(folder, str(number))
@@ -215,9 +204,9 @@ def run_case(adapter, settings, case, number):
             if steps[-1].startswith('{"unsupported"'):
                 break
     except Exception as error:
-        line.update({"unsupported": shorten(str(error))} if unsupported(error) else {"raised": told(error)})
-    line["seconds"] = round(time.perf_counter() - started, 6)
-    return joined(line, "steps", steps)
+        ending = {"unsupported": shorten(str(error))} if unsupported(error) else {"raised": told(error)}
+    head = '"id": %s, "seconds": %.6f, ' % (json.dumps(case["id"]), time.perf_counter() - started)
+    return joined(ending, head.replace("%", "%%") + '"steps": [%s]', steps)
 
 
 def load(path):
