@@ -71,9 +71,9 @@ def array_form(dtype, shape):
     return '["%s", %s, "%%s"]' % (dtype.name, list(shape))
 
 
-def joined(said, form, texts):
-    """A JSON object: what is said besides, if anything, then the entries of `form` with the texts in its %s."""
-    return (json.dumps(said)[:-1] + ", " if said else "{") + form % ", ".join(texts) + "}"
+def joined(said, entries):
+    """A JSON object: what is said besides, if anything, then entries that are JSON already."""
+    return (json.dumps(said)[:-1] + ", " if said else "{") + entries + "}"
 
 
 def shorten(text):
@@ -172,7 +172,7 @@ class Session:
             quantities = self.perform(step)
         except Exception as error:  # whatever a framework raises is an observation
             if unsupported(error):
-                return joined({"unsupported": shorten(str(error))}, '"quantities": {%s}', ())
+                return joined({"unsupported": shorten(str(error))}, '"quantities": {}')
             observed["raised"] = told(error)
         try:
             state = self.layer.state()
@@ -181,7 +181,8 @@ class Session:
             quantities.update(state)
         except Exception as error:
             observed.setdefault("raised", told(error))
-        return joined(observed, '"quantities": {%s}', [encode(name, value) for name, value in quantities.items()])
+        entries = ", ".join([encode(name, value) for name, value in quantities.items()])
+        return joined(observed, '"quantities": {%s}' % entries)
 
 
 def unsupported(error):
@@ -205,8 +206,8 @@ def run_case(adapter, settings, case, number):
                 break
     except Exception as error:
         ending = {"unsupported": shorten(str(error))} if unsupported(error) else {"raised": told(error)}
-    head = '"id": %s, "seconds": %.6f, ' % (json.dumps(case["id"]), time.perf_counter() - started)
-    return joined(ending, head.replace("%", "%%") + '"steps": [%s]', steps)
+    said = json.dumps(case["id"]), time.perf_counter() - started, ", ".join(steps)
+    return joined(ending, '"id": %s, "seconds": %.6f, "steps": [%s]' % said)
 
 
 def load(path):
