@@ -1,4 +1,4 @@
-"""Drives flax.nnx.BatchNorm: train() and eval() set what a pass is, a call may say so itself; mode jit uses nnx.jit."""
+"""Drives flax.nnx.BatchNorm: train() and eval() set what a pass is, a call may say so itself; fit and mode jit use nnx.jit."""
 
 import flax
 import jax
@@ -124,12 +124,12 @@ def mse(output, targets):
     return jnp.mean((output - targets) ** 2)
 
 
-EAGER = forward, gradients, train_step
+EAGER = forward, gradients
 JIT = (
     nnx.jit(forward, static_argnames="use_running_average"),
     nnx.jit(gradients, static_argnames=("use_running_average", "wrt")),
-    nnx.jit(train_step),
 )
+train_step = nnx.jit(train_step)
 
 
 class Model:
@@ -139,7 +139,7 @@ class Model:
         jax.config.update("jax_enable_x64", dtype == "float64")
         self.dtype, self.shape, self.frozen, self.optimizers = dtype, shape, set(), {}
         self.parts, self.variables, self.places = {}, {}, {}
-        self.forward, self.gradients, self.train_step = JIT if mode == "jit" else EAGER
+        self.forward, self.gradients = JIT if mode == "jit" else EAGER
         self.strict = mode != "pure_dict"
         self.model = self.parts["model"] = self.stack(entries)
 
@@ -196,7 +196,7 @@ class Model:
         self.model.train()
         for start in [*range(0, len(x), batch_size)] * epochs:
             batch = [jnp.asarray(data[start : start + batch_size]) for data in (x, targets)]
-            self.train_step(model, self.optimizers[through], *batch)
+            train_step(model, self.optimizers[through], *batch)
 
     def learnt(self):
         """The filter of the parameters that are not frozen."""
