@@ -1,5 +1,7 @@
 """Drives flax.nnx.BatchNorm: train() and eval() set what a pass is, a call may say so itself; fit and mode jit use nnx.jit."""
 
+import functools
+
 import flax
 import jax
 import jax.numpy as jnp
@@ -25,8 +27,15 @@ def describe():
         "framework": "flax",
         "version": flax.__version__,
         "backend": "jax " + jax.__version__,
-        "modes": {"eager": {}, "jit": {}, "pure_dict": {"missing_statistics": "kept"}},
-        "about": {"pure_dict": ["restore"]},
+        "modes": {
+            "eager": {},
+            "jit": {},
+            # the flag is passed with each call, and no mode is set; a constructor without a flag trains
+            "argument": {"bare_call": "trains"},
+            # undocumented, as observed: what a checkpoint of a dictionary lacks stays as it is
+            "pure_dict": {"missing_statistics": "kept"},
+        },
+        "about": {"argument": ["call", "fit"], "pure_dict": ["restore"]},
         "dialect": {
             # use_fast_variance, set by default; eval() and train() stay; a call's flag goes before the constructor's:
             # https://flax.readthedocs.io/en/latest/api_reference/flax.nnx/nn/normalization.html
@@ -38,9 +47,12 @@ def describe():
             # https://github.com/google/flax/blob/a7157cf/flax/nnx/training/optimizer.py
             "frozen_training_call": "trains",
             "freeze_takes_effect": "at_compile",
-            # Orbax restores into a target of the same structure; a raw checkpoint (mode pure_dict) may be incomplete:
+            # Orbax restores into a target of the same structure:
             # https://github.com/google/flax/blob/03e0b97/docs_nnx/guides/checkpointing.md
             "missing_statistics": "refused",
+            # undocumented, as observed: the mean of nothing is NaN
+            "empty_batch": "nan",
+            "masked_batch": "nan",
             "adam_epsilon": "corrected",  # https://optax.readthedocs.io/en/latest/api/generated/optax.adam.html
         },
     }
@@ -115,8 +127,9 @@ def gradients(model, x, upstream, wrt, **arguments):
     return nnx.grad(weighted_sum, argnums=(0, nnx.DiffState(1, wrt)), has_aux=True)(x, model)
 
 
-def train_step(model, optimizer, x, targets):
-    grads = nnx.grad(lambda model: mse(model(x), targets), argnums=nnx.DiffState(0, optimizer.wrt))(model)
+@functools.partial(nnx.jit, static_argnames="use_running_average")
+def train_step(model, optimizer, x, targets, **arguments):
+    grads = nnx.grad(lambda model: mse(model(x, **arguments), targets), argnums=nnx.DiffState(0, optimizer.wrt))(model)
     optimizer.update(model, grads)
 
 
@@ -129,7 +142,6 @@ JIT = (
     nnx.jit(forward, static_argnames="use_running_average"),
     nnx.jit(gradients, static_argnames=("use_running_average", "wrt")),
 )
-train_step = nnx.jit(train_step)
 
 
 class Model:
@@ -140,7 +152,7 @@ class Model:
         self.dtype, self.shape, self.frozen, self.optimizers = dtype, shape, set(), {}
         self.parts, self.variables, self.places = {}, {}, {}
         self.forward, self.gradients = JIT if mode == "jit" else EAGER
-        self.strict = mode != "pure_dict"
+        self.strict, self.by_argument = mode != "pure_dict", mode == "argument"
         self.model = self.parts["model"] = self.stack(entries)
 
     def stack(self, entries):
@@ -165,24 +177,30 @@ class Model:
         self.set({full(name, quantity): value for quantity, value in entry["variables"].items()})
         return part
 
-    def run(self, x, mask=None, through="model", **arguments):
+    def set_mode(self, training):
+        """Set the mode of all passes to come, or return the argument that says it for one."""
+        if self.by_argument:
+            return flag(training)
+        self.model.train() if training else self.model.eval()
+        return {}
+
+    def run(self, x, training, mask, through):
+        arguments = {} if training is None else self.set_mode(training)
         if mask is not None:
             arguments["mask"] = mask[..., None].astype(bool)
         return np.asarray(self.forward(self.parts[through], jnp.asarray(x, self.dtype), **arguments))
 
     def train(self, x, mask=None, through="model"):
-        self.model.train()
-        return self.run(x, mask, through)
+        return self.run(x, True, mask, through)
 
     def predict(self, x, mask=None, through="model", exported=None):
         if exported is not None:
             with open(exported + ".jax", "rb") as file:
                 return np.asarray(jax.export.deserialize(bytearray(file.read())).call(jnp.asarray(x, self.dtype)))
-        self.model.eval()
-        return self.run(x, mask, through)
+        return self.run(x, False, mask, through)
 
     def call(self, x, training, mask=None, through="model"):
-        return self.run(x, mask, through, **({} if training is None else flag(training)))
+        return self.run(x, training, mask, through)
 
     def evaluate(self, x, targets, loss, through="model"):
         return np.asarray(mse(self.predict(x, through=through), targets))
@@ -193,10 +211,10 @@ class Model:
         model = self.parts[through]
         if through not in self.optimizers:
             self.optimizers[through] = nnx.Optimizer(model, make_optimizer(**optimizer), wrt=self.learnt())
-        self.model.train()
+        arguments = self.set_mode(True)
         for start in [*range(0, len(x), batch_size)] * epochs:
             batch = [jnp.asarray(data[start : start + batch_size]) for data in (x, targets)]
-            train_step(model, self.optimizers[through], *batch)
+            train_step(model, self.optimizers[through], *batch, **arguments)
 
     def learnt(self):
         """The filter of the parameters that are not frozen."""
@@ -267,7 +285,7 @@ class Layer(Model):
 
     def backward(self, x, upstream, training):
         x, upstream = (jnp.asarray(data, self.dtype) for data in (x, upstream))
-        arguments = {} if training is None else flag(training)
+        arguments = self.set_mode(training)
         (by_x, by_params), output = self.gradients(self.model, x, upstream, self.learnt(), **arguments)
         found = {"output": output, "input_gradient": by_x}
         for name, quantity in (("scale", "gamma"), ("bias", "beta")):
@@ -279,4 +297,6 @@ class Layer(Model):
 class Network(Model):
     def __init__(self, network, mode, workdir):
         first = network[0]
+        while first["kind"] == "model":
+            first = first["layers"][0]
         super().__init__(network, first.get("shape") or [first["inputs"]], mode)

@@ -48,8 +48,7 @@ def describe():
             # https://github.com/google-deepmind/dm-haiku/blob/0438556/docs/notebooks/non_trainable.ipynb
             "frozen_training_call": "trains",
             "freeze_takes_effect": "at_compile",
-            # undocumented, as observed: a state that lacks an average is found out only when it is asked for
-            "missing_statistics": "kept",
+            "empty_batch": "nan",  # undocumented, as observed: the mean of nothing is NaN
             "adam_epsilon": "corrected",  # https://optax.readthedocs.io/en/latest/api/generated/optax.adam.html
         },
     }
@@ -143,7 +142,7 @@ class Model:
     def __init__(self, entries, shape, mode, dtype="float32", track=True):
         jax.config.update("jax_enable_x64", dtype == "float64")
         self.compiled, self.dtype, self.shape, self.track = mode == "jit", dtype, shape, track
-        self.layers, self.places, self.momentum, self.fitting = list(flat(entries)), {}, {}, None
+        self.layers, self.places, self.momentum, self.fitting = list(flat(entries)), {}, {}, {}
         self.frozen = {entry["name"] for entry, _ in self.layers if not entry.get("trainable", True)}
         init, self.apply = transformed(json.dumps(entries, default=lambda array: None))
         # a new average is that of the batch that init is given, before any training
@@ -197,9 +196,9 @@ class Model:
         if loss != "mse":
             raise Unsupported("the adapter has no loss " + loss)
         optimizer = make_optimizer(**optimizer)
-        if self.fitting is None:
-            self.fitting = frozenset(self.frozen), optimizer.init(self.split(self.frozen)[0])
-        frozen, state = self.fitting
+        if through not in self.fitting:
+            self.fitting[through] = frozenset(self.frozen), optimizer.init(self.split(self.frozen)[0])
+        frozen, state = self.fitting[through]
         params, fixed = self.split(frozen)
         how = {"through": through, **self.how(True)}
         for start in [*range(0, len(x), batch_size)] * epochs:
@@ -207,7 +206,7 @@ class Model:
             params, self.averages, state = train_step(
                 self.apply, optimizer, params, fixed, self.averages, state, *batch, **how
             )
-        self.params, self.fitting = hk.data_structures.merge(params, fixed), (frozen, state)
+        self.params, self.fitting[through] = hk.data_structures.merge(params, fixed), (frozen, state)
 
     def reached(self, of):
         """The layers that a name means: one, or all of a model."""
@@ -215,11 +214,11 @@ class Model:
 
     def freeze(self, of, recompile):
         self.frozen |= self.reached(of)
-        self.fitting = None if recompile else self.fitting
+        self.fitting = {} if recompile else self.fitting
 
     def unfreeze(self, of, recompile):
         self.frozen -= self.reached(of)
-        self.fitting = None if recompile else self.fitting
+        self.fitting = {} if recompile else self.fitting
 
     def save(self, path):
         saved = {**self.params, **self.averages}
@@ -230,9 +229,14 @@ class Model:
             raise Unsupported("Haiku does not restore: one's program assigns what it has loaded, all of it or some")
         with np.load(path + ".npz") as saved:
             self.params, self.averages = (
-                {module: {name: jnp.asarray(saved[module + "|" + name]) for name in tree[module]} for module in tree}
+                {module: {name: self.loaded(saved, module, name) for name in tree[module]} for module in tree}
                 for tree in (self.params, self.averages)
             )
+
+    def loaded(self, saved, module, name):
+        """An array of a checkpoint; NumPy does not know bfloat16 and gives its bytes."""
+        array = saved[module + "|" + name]
+        return jnp.asarray(array.view("bfloat16") if array.dtype.kind == "V" else array)
 
     def set(self, values):
         for name, value in values.items():
