@@ -27,8 +27,9 @@ def describe():
     # mode "ema" uses the batch to fill in the running statistics until they are populated; that it normalises training
     # passes with the running ones is in the code alone: https://github.com/patrick-kidger/equinox/blob/0e86976/equinox/nn/_batch_norm.py
     ema = {"startup": "first_batch", "training_normalisation": "moving"}
-    # mode "batch" follows Haiku and Flax, zero-debiased: https://github.com/patrick-kidger/equinox/pull/948
-    batch = {"startup": "zero_debias"}
+    # mode "batch" moves what it stores, 0 and 1 at first, as Flax does, and leaves the zero-debiasing to inference:
+    # https://github.com/patrick-kidger/equinox/pull/948 and https://github.com/patrick-kidger/equinox/issues/1010
+    batch = {}
     return {
         "framework": "equinox",
         "version": eqx.__version__,
@@ -47,6 +48,7 @@ def describe():
             # undocumented, as observed and coded: everything is in the dtype that the layer is made with
             "state_dtype": "layer",
             "arithmetic": "layer",
+            "empty_batch": "nan",  # undocumented, as observed: the mean of nothing is NaN
             "adam_epsilon": "corrected",  # https://optax.readthedocs.io/en/latest/api/generated/optax.adam.html
         },
     }
@@ -254,19 +256,13 @@ class Model:
             return getattr(model.parts[part], attribute)
         return memory.get(index(model.parts[part]))[STATISTICS.index(attribute)]
 
-    def scale(self, name):
-        """What inference divides a statistic by."""
-        norm = self.model.parts[self.places[name][0]]
-        counter = self.memory.get(norm.batch_counter) if norm.mode == "batch" else 0
-        return 1 - norm.momentum**counter if counter else 1
-
     def set(self, values):
         for name, value in values.items():
             part, attribute = self.places[name]
             value = jnp.asarray(value, self.dtype).T  # a dense kernel is (out, in)
             if attribute in STATISTICS:
                 pair = list(self.memory.get(index(self.model.parts[part])))
-                pair[STATISTICS.index(attribute)] = value * self.scale(name)
+                pair[STATISTICS.index(attribute)] = value
                 self.memory = self.memory.set(index(self.model.parts[part]), tuple(pair))
             else:
                 self.model = eqx.tree_at(
@@ -274,9 +270,7 @@ class Model:
                 )
 
     def state(self):
-        found = {name: self.leaf((self.model, self.memory), name).T for name in self.places}
-        scaled = {name: value / self.scale(name) for name, value in found.items() if self.places[name][1] in STATISTICS}
-        return {name: np.asarray(value) for name, value in {**found, **scaled}.items()}
+        return {name: np.asarray(self.leaf((self.model, self.memory), name)).T for name in self.places}
 
     def export(self, path):
         sizes = ", ".join("n%d" % axis if size is None else str(size) for axis, size in enumerate((None, *self.shape)))

@@ -76,7 +76,9 @@ class Stack(nnx.Module):
         return x
 
 
-def batch_norm(layer):
+def batch_norm(layer, mode):
+    if layer["training"] is not None and mode != "argument":
+        raise Unsupported("train() and eval() overwrite the constructor's flag; where calls bring theirs, it is kept")
     if not layer.get("track", True):
         raise Unsupported("use_running_average=False leaves the moving statistics unused, but there they are")
     return nnx.BatchNorm(
@@ -152,7 +154,7 @@ class Model:
         self.dtype, self.shape, self.frozen, self.optimizers = dtype, shape, set(), {}
         self.parts, self.variables, self.places = {}, {}, {}
         self.forward, self.gradients = JIT if mode == "jit" else EAGER
-        self.strict, self.by_argument = mode != "pure_dict", mode == "argument"
+        self.driven = mode
         self.model = self.parts["model"] = self.stack(entries)
 
     def stack(self, entries):
@@ -167,7 +169,7 @@ class Model:
         if kind == "model":
             self.parts[name] = self.stack(entry["layers"])
             return self.parts[name]
-        part = self.parts[name] = batch_norm(entry) if kind == "batch_norm" else dense(entry)
+        part = self.parts[name] = batch_norm(entry, self.driven) if kind == "batch_norm" else dense(entry)
         if not entry.get("trainable", True):
             self.frozen.add(name)
         for quantity, attribute in VARIABLES[kind].items():
@@ -179,7 +181,7 @@ class Model:
 
     def set_mode(self, training):
         """Set the mode of all passes to come, or return the argument that says it for one."""
-        if self.by_argument:
+        if self.driven == "argument":
             return flag(training)
         self.model.train() if training else self.model.eval()
         return {}
@@ -241,17 +243,17 @@ class Model:
     def save(self, path):
         state = nnx.state(self.model)
         with ocp.StandardCheckpointer() as checkpointer:
-            checkpointer.save(path, state if self.strict else nnx.to_pure_dict(state), force=True)
+            checkpointer.save(path, nnx.to_pure_dict(state) if self.driven == "pure_dict" else state, force=True)
 
     def restore(self, path, omit=()):
         state = nnx.state(self.model)
         with ocp.StandardCheckpointer() as checkpointer:
             if omit:
                 path = self.without(checkpointer, path, omit)
-            if self.strict:
-                state = checkpointer.restore(path, state)
-            else:
+            if self.driven == "pure_dict":
                 nnx.replace_by_pure_dict(state, checkpointer.restore(path))
+            else:
+                state = checkpointer.restore(path, state)
         nnx.update(self.model, state)
 
     def without(self, checkpointer, path, omit):
