@@ -33,6 +33,10 @@ def describe():
             "startup": "none",
             "frozen_training_call": "infers",
             "bare_call": "infers",
+            # "causes both the compute and variable dtypes will be that dtype":
+            # https://www.tensorflow.org/api_docs/python/tf/keras/DTypePolicy
+            "state_dtype": "layer",
+            "empty_batch": "nan",  # undocumented, as observed
         },
     }
 
@@ -42,6 +46,8 @@ def make_layer(entry):
     if kind == "batch_norm":
         if entry["training"] is not None:
             raise Unsupported("a Sequential model has no place for a baked training flag")
+        if not entry["track"]:
+            raise Unsupported("Keras has no layer without moving statistics")
         settings = ("momentum", "epsilon", "center", "scale", "trainable", "dtype")
         return keras.layers.BatchNormalization(name=name, **{setting: entry[setting] for setting in settings})
     if kind == "dense":
@@ -76,9 +82,9 @@ class Network:
     """A Sequential model, and what was loaded of the SavedModel that was made of it."""
 
     def __init__(self, network, mode, workdir):
-        shape, dtype = network[0].get("shape") or [network[0]["inputs"]], network[0].get("dtype", "float32")
+        shape, self.dtype = network[0].get("shape") or [network[0]["inputs"]], network[0].get("dtype", "float32")
         layers = [make_layer(entry) for entry in network]
-        self.model, self.loaded = keras.Sequential([keras.Input(shape, dtype=dtype), *layers]), None
+        self.model, self.loaded = keras.Sequential([keras.Input(shape, dtype=self.dtype), *layers]), None
         self.mode, self.workdir, self.archived = mode, workdir, False
         self.variables = {self.quantity(layer.name, v.name): v for layer in layers for v in layer.weights}
         for entry in network:
@@ -107,7 +113,7 @@ class Network:
         return tf.saved_model.load(path)
 
     def call(self, x, training=None):
-        x = tf.constant(x)
+        x = tf.cast(x, self.dtype)
         if self.archived:
             return getattr(self.loaded, ENDPOINTS[training])(x).numpy()
         if training:
@@ -120,7 +126,9 @@ class Network:
         return self.call(x, training=True)
 
     def predict(self, x, exported=None):
-        return serve(tf.saved_model.load(exported), tf.constant(x)) if exported else self.call(x, training=False)
+        return (
+            serve(tf.saved_model.load(exported), tf.cast(x, self.dtype)) if exported else self.call(x, training=False)
+        )
 
     def export(self, path):
         if self.archived:

@@ -1,10 +1,10 @@
-"""Trains torch.nn.BatchNorm in torch; every inference is one of onnxruntime, with what torch.onnx.export made of it.
+"""Trains torch.nn.BatchNorm in torch, and infers in onnxruntime with what torch.onnx.export made of it.
 
 dynamo:       the exporter that is built on torch.export, the default
-torchscript:  the older one, dynamo=False, told to preserve the mode that the module is in
+torchscript:  the older one, dynamo=False
+…-training:   every call runs in onnxruntime, exported in the mode that the module is in; such a graph gives no statistics
 
-The module is exported in the mode that predict and call ask for, on an example of zeros, and anew only after its state
-or its mode have changed. An artefact that was exported in training mode hands back no statistics.
+The module is exported on an example of zeros, and anew only after its state or its mode have changed.
 """
 
 import io
@@ -24,7 +24,12 @@ KEYS = {  # {quantity: its key in state_dict()}
     "dense": {"kernel": "weight", "bias": "bias"},
     "activation": {},
 }
-ABOUT = ["export", "PURE-2", "PURE-3", "MODE-2", "MODE-3", "NORM-4"]
+ABOUT = {
+    "dynamo": ["export", "PURE-2", "PURE-3", "MODE-2", "NORM-4"],
+    "torchscript": ["export", "PURE-2", "PURE-3", "MODE-2", "NORM-4"],
+    "dynamo-training": ["MODE-3"],
+    "torchscript-training": ["MODE-3"],
+}
 
 
 class Unsupported(Exception):
@@ -36,8 +41,8 @@ def describe():
         "framework": "torch",
         "version": torch.__version__,
         "backend": "onnxruntime " + onnxruntime.__version__,
-        "modes": {"dynamo": {}, "torchscript": {}},
-        "about": {"dynamo": ABOUT, "torchscript": ABOUT},
+        "modes": {mode: {} for mode in ABOUT},
+        "about": ABOUT,
         "dialect": {
             # https://docs.pytorch.org/docs/stable/generated/torch.nn.modules.batchnorm.BatchNorm1d.html
             "variance": "sample",
@@ -49,6 +54,8 @@ def describe():
             "one_value_per_channel": "refuses",
             # undocumented, as observed in 2.13: "batch_norm eps must be positive during training"
             "epsilon_zero": "refuses",
+            # dtype= is that of all parameters and buffers: https://github.com/pytorch/pytorch/blob/main/docs/source/notes/modules.md
+            "state_dtype": "layer",
         },
     }
 
@@ -62,11 +69,19 @@ def build(entry):
         raise Unsupported(f"this adapter has no {entry['kind']}")
     if entry["training"] is not None:
         raise Unsupported("a module's mode is switched by train() and eval(), it is not baked in")
+    if entry["dtype"] == "bfloat16":
+        # https://github.com/microsoft/onnxruntime/blob/main/docs/OperatorKernels.md
+        raise Unsupported("onnxruntime has no BatchNormalization of bfloat16 on CPU")
     if entry["scale"] != entry["center"]:
         raise Unsupported("affine is about gamma and beta alike")
     momentum = float(1 - Decimal(repr(entry["momentum"])))  # of the new statistic
     module = BATCH_NORMS[len(entry["shape"])](
-        entry["features"], entry["epsilon"], momentum, entry["scale"], dtype=getattr(torch, entry["dtype"])
+        entry["features"],
+        entry["epsilon"],
+        momentum,
+        entry["scale"],
+        entry["track"],
+        dtype=getattr(torch, entry["dtype"]),
     )
     return module.requires_grad_(entry["trainable"])
 
@@ -75,7 +90,8 @@ class Network:
     """A sequence of modules, and what was last exported of it."""
 
     def __init__(self, network, mode, workdir):
-        self.exporter, self.exported = mode, None
+        self.exporter, _, self.preserve = mode.partition("-")
+        self.exported = None
         self.module = nn.Sequential(OrderedDict((entry["name"], build(entry)) for entry in network))
         self.shape = network[0].get("shape") or [network[0]["inputs"]]
         self.dtype = getattr(torch, network[0].get("dtype", "float32"))
@@ -101,33 +117,38 @@ class Network:
 
     def train(self, x):
         self.module.train()
+        return self.eager(x)
+
+    def eager(self, x):
         return array(self.module(channels_second(x)).detach())
 
     def call(self, x, training=None):
         if training is not None:
             self.module.train(training)
+        if training is not False and not self.preserve:
+            return self.eager(x)
         if self.exported != self.now():
-            self.session = onnxruntime.InferenceSession(self.artefact())
+            self.session = onnxruntime.InferenceSession(self.artefact("PRESERVE" if self.preserve else "EVAL"))
             self.exported = self.now()
         return run(self.session, x)
 
     def now(self):
         return [module.training for module in self.module], [x.numpy().tobytes() for x in self.tensors.values()]
 
-    def artefact(self):
+    def artefact(self, training):
         sizes = [self.shape[-1], *self.shape[:-1]]
         example = torch.zeros([2, *(size or 2 for size in sizes)], dtype=self.dtype)
         free = [0, *(axis for axis, size in enumerate(sizes, start=1) if size is None)]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return EXPORTERS[self.exporter](self.module, example, free)
+            return EXPORTERS[self.exporter](self.module, example, free, getattr(torch.onnx.TrainingMode, training))
 
     def predict(self, x, exported=None):
         return run(onnxruntime.InferenceSession(exported + ".onnx"), x) if exported else self.call(x, training=False)
 
     def export(self, path):
         with open(path + ".onnx", "wb") as file:
-            file.write(self.artefact())
+            file.write(self.artefact("EVAL"))
 
 
 class Layer(Network):
@@ -138,15 +159,15 @@ class Layer(Network):
         return name
 
 
-def dynamo(module, example, free):
+def dynamo(module, example, free, training):
     shapes = {axis: torch.export.Dim.DYNAMIC for axis in free}
     program = torch.onnx.export(module, (example,), dynamic_shapes=[shapes], verbose=False)
     return program.model_proto.SerializeToString()
 
 
-def torchscript(module, example, free):
+def torchscript(module, example, free, training):
     file = io.BytesIO()
-    settings = {"input_names": ["x"], "dynamic_axes": {"x": free}, "training": torch.onnx.TrainingMode.PRESERVE}
+    settings = {"input_names": ["x"], "dynamic_axes": {"x": free}, "training": training}
     torch.onnx.export(module, (example,), file, dynamo=False, **settings)
     return file.getvalue()
 
