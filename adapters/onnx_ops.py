@@ -42,7 +42,7 @@ def describe():
     return {
         "framework": "onnx",
         "version": onnx.__version__,
-        "backend": ", ".join(f"{runtime.__name__} {runtime.__version__}" for runtime in runtimes[1:]),
+        "backend": ", ".join(f"{runtime.__name__} {runtime.__version__.partition('-')[0]}" for runtime in runtimes[1:]),
         "modes": {mode: KNOBS.get(mode, KNOBS.get(mode.partition("-")[0], {})) for mode in modes},
         # the evaluator's version 9 has the one output of inference, so that there is nothing else to observe
         "about": {mode: ["NORM-4"] if mode == "reference-9" else CORE for mode in modes if not mode.endswith("-15")},
