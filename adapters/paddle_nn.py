@@ -263,7 +263,7 @@ class Layer(Model):
         output.backward(tensor(upstream))
         gradients = {"output": array(output), "input_gradient": array(inputs.grad)}
         for name, parameter in (("gamma", self.layer.weight), ("beta", self.layer.bias)):
-            if parameter is not None and parameter.grad is not None:
+            if parameter is not None and not parameter.stop_gradient and parameter.grad is not None:
                 gradients[f"{name}_gradient"] = values(parameter.grad)
         return gradients
 
