@@ -46,7 +46,8 @@ def describe():
             "bare_call": "infers",
             # grad_req is about gradients: https://github.com/apache/mxnet/issues/18673
             "frozen_training_call": "trains",
-            # allow_missing is False by default, as coded
+            # allow_missing is False unless told otherwise:
+            # https://mxnet.apache.org/versions/1.9.0/api/python/docs/api/gluon/block.html
             "missing_statistics": "refused",
             # as documented, but for its swapped betas, in the docstring of mxnet.optimizer.Adam
             "adam_epsilon": "uncorrected",
