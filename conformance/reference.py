@@ -153,22 +153,30 @@ class Machine(Model):
 
     @perform.register
     def _export(self, step: Export) -> dict[str, Floats]:
-        self.exports[step.export] = self.snapshot()
+        self.export(step)
         return {}
+
+    def export(self, step: Export) -> None:
+        """Write an exported model."""
+        self.exports[step.export] = self.snapshot()
 
     @perform.register
     def _save(self, step: Save) -> dict[str, Floats]:
-        self.checkpoints[step.save] = self.snapshot()
+        self.save(step)
         return {}
+
+    def save(self, step: Save) -> None:
+        """Write a checkpoint."""
+        self.checkpoints[step.save] = self.snapshot()
 
     def snapshot(self) -> list[Saved]:
         """What a checkpoint could hold, part by part."""
         return [Saved(dict(part.variables), part.updates, getattr(part, "settings", None)) for part in self.parts]
 
-    def take(self, saved: list[Saved]) -> None:
+    def take(self, snapshot: list[Saved]) -> None:
         """Take over all variables of a snapshot."""
-        for part, one in zip(self.parts, saved, strict=True):
-            part.variables, part.updates = dict(one.variables), one.updates
+        for part, saved in zip(self.parts, snapshot, strict=True):
+            part.variables, part.updates = dict(saved.variables), saved.updates
 
     @perform.register
     def _restore(self, step: Restore) -> dict[str, Floats]:
@@ -189,8 +197,7 @@ class Machine(Model):
         """Take over what the checkpoint has."""
         names = self.loaded(step)
         for part, saved in self.pairs(step):
-            there = saved.variables.items()
-            part.variables.update({name: value for name, value in there if part.full(name) in names})
+            part.variables |= {name: saved.variables[name] for name in part.variables if part.full(name) in names}
             part.updates = saved.updates
             if isinstance(part, Norm) and self.dialect.settings_restored == "checkpoint":
                 kept = {"momentum": saved.settings.momentum, "epsilon": saved.settings.epsilon}
