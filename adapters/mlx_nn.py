@@ -44,6 +44,7 @@ def describe():
             "variance": "sample",
             "one_value_per_channel": "refuses",
             "epsilon_zero": "refuses",
+            "empty_batch": "nan",
             "state_dtype": "layer",
             "arithmetic": "layer",
             # https://github.com/ml-explore/mlx/blob/004c1d8/python/mlx/nn/layers/base.py

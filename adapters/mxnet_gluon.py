@@ -42,6 +42,7 @@ def describe():
             # undocumented, as observed in 1.9.1
             "variance": "population",
             "state_dtype": "float32",
+            "empty_batch": "refuses",
             # autograd is in predicting mode unless told otherwise: https://github.com/apache/mxnet/issues/15644
             "bare_call": "infers",
             # grad_req is about gradients: https://github.com/apache/mxnet/issues/18673

@@ -31,6 +31,7 @@ def describe():
             "adam_epsilon": "corrected",
             # undocumented, as observed in 0.14.0
             "one_value_per_channel": "refuses",
+            "empty_batch": "nan",
             "state_dtype": "layer",
             # training is off unless it is switched on, and an optimizer is made for the parameters that it is given:
             # https://github.com/tinygrad/tinygrad/blob/1952f87/docs/mnist.md
