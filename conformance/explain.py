@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from conformance.case import Case
@@ -55,12 +56,19 @@ def in_words(alternatives: list[tuple[Cause, ...]], dialect: Dialect) -> str:
 
 def explain(case: Case, steps: list[Mapping[str, Any]], dialect: Dialect) -> list[tuple[Cause, ...]]:
     """The smallest sets of changes that reproduce every number of every step; several when the case cannot tell."""
-    base = outcomes(case, dialect, ())
-    alone = {cause: shown for cause in causes(dialect) if differs(base, shown := outcomes(case, dialect, (cause,)))}
+    base, alone = alternatives(case, dialect)
     found: list[tuple[Cause, ...]] = [(cause,) for cause, shown in alone.items() if reproduces(case, steps, shown)]
     if found or passes(case) > MOST_PASSES:
         return found
     return _pairs(case, steps, dialect, fits(case, steps, base), alone)
+
+
+@lru_cache(maxsize=256)
+def alternatives(case: Case, dialect: Dialect) -> tuple[list[Outcome], Mapping[Cause, list[Outcome]]]:
+    """What the reference shows, and under every single change that shows; remembered, as targets share dialects."""
+    base = outcomes(case, dialect, ())
+    shown = {cause: outcomes(case, dialect, (cause,)) for cause in causes(dialect)}
+    return base, {cause: changed for cause, changed in shown.items() if differs(base, changed)}
 
 
 def _pairs(
