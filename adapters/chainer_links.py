@@ -35,7 +35,7 @@ def describe():
         },
         "about": {
             "testing_to_freeze": ["freeze", "unfreeze"],
-            "disabled_before_setup": ["freeze", "unfreeze"],
+            "disabled_before_setup": ["FREEZE-1", "freeze", "unfreeze"],
             "nonstrict": ["restore"],
         },
         "dialect": {

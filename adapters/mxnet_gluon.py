@@ -35,17 +35,19 @@ def describe():
             "hybrid": ["COMPILE-1", "freeze", "unfreeze"],
             "operator": ["NORM-3", "NORM-5"],
             "forward_only": ["UPDATE-5"],
-            "global_statistics_to_freeze": ["freeze", "unfreeze"],
+            "global_statistics_to_freeze": ["FREEZE-1", "FREEZE-2"],
             "allow_missing": ["restore"],
         },
         "dialect": {
             # undocumented, as observed in 1.9.1
             "variance": "population",
-            "state_dtype": "float32",
             "empty_batch": "refuses",
+            "state_dtype": "float32",  # but float64 for float64
+            "arithmetic": "layer",
             # autograd is in predicting mode unless told otherwise: https://github.com/apache/mxnet/issues/15644
             "bare_call": "infers",
-            # grad_req is about gradients: https://github.com/apache/mxnet/issues/18673
+            # undocumented, as observed in 1.9.1, where something below learns; without a gradient nothing moves:
+            # https://github.com/apache/mxnet/issues/18673
             "frozen_training_call": "trains",
             # allow_missing is False unless told otherwise:
             # https://mxnet.apache.org/versions/1.9.0/api/python/docs/api/gluon/block.html

@@ -29,16 +29,16 @@ def describe():
         },
         "about": {
             "eval_to_freeze": ["freeze", "unfreeze"],
-            "global_statistics_to_freeze": ["freeze", "unfreeze"],
+            "global_statistics_to_freeze": ["FREEZE-1", "FREEZE-2"],
         },
         "dialect": {
             # https://paddlepaddle.org.cn/documentation/docs/en/api/paddle/nn/BatchNorm1D_en.html
             "variance": "population",
-            # https://github.com/PaddlePaddle/docs/blob/develop/docs/api/paddle/nn/Layer_cn.rst
+            # https://github.com/PaddlePaddle/docs/blob/0084603/docs/api/paddle/nn/Layer_cn.rst
             "bare_call": "as_last_set",
             "missing_statistics": "kept",
             # trainable=False and stop_gradient are said to be about weights and gradients, and no more:
-            # https://github.com/PaddlePaddle/docs/blob/develop/docs/faq/train_cn.md
+            # https://github.com/PaddlePaddle/docs/blob/02a2e9f/docs/faq/train_cn.md
             "frozen_training_call": "trains",
             # https://paddlepaddle.org.cn/documentation/docs/zh/2.3/api/paddle/optimizer/Adam_cn.html
             "adam_epsilon": "uncorrected",
