@@ -35,7 +35,7 @@ def describe():
         "about": {
             "graph": ["COMPILE-1"],
             "eval_to_freeze": ["freeze", "unfreeze"],
-            "given_statistics_to_freeze": ["freeze", "unfreeze"],
+            "given_statistics_to_freeze": ["FREEZE-1", "FREEZE-2"],
         },
         "dialect": {
             # undocumented, as observed in 2.10.0; the mode that was last set is inference at first
@@ -88,6 +88,8 @@ def batch_norm(layer, mode):
         raise Unsupported("a cell's mode is switched by set_train(), it is not baked in")
     if layer["center"] != layer["scale"]:
         raise Unsupported("affine=False fixes gamma and beta together")
+    if layer["dtype"] not in ("float16", "float32"):
+        raise Unsupported("a cell takes float16 and float32")
     if layer["epsilon"] > 1:
         raise Unsupported("epsilon is in (0, 1]")
     if not layer.get("track", True):
