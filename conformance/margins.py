@@ -19,6 +19,7 @@ LEAST = 10.0
 # What only shows under another convention than the standard: the knobs that it needs.
 SHOWN_UNDER: Mapping[str, Mapping[str, str]] = {
     "single_value_variance": {"variance": "sample"},
+    "initial_mode": {"bare_call": "as_last_set"},
     "CounterForgotten": {"startup": "cumulative"},
 }
 

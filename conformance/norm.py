@@ -11,7 +11,7 @@ import numpy as np
 
 from conformance import formulas
 from conformance.dialect import Dialect
-from conformance.dtypes import EPS, cast, coarser
+from conformance.dtypes import EPS, cast, coarser, finer
 from conformance.fields import Floats
 from conformance.layers import BatchNorm
 from conformance.rounding import Rounding, copies
@@ -34,7 +34,8 @@ class Norm(Part):
         super().__init__(name, dialect, rounding, trainable=settings.trainable)
         self.settings, self.shown = settings, settings.quantities
         self.dtype = settings.dtype
-        self.kept_in = settings.dtype if dialect.state_dtype == "layer" else "float32"
+        kept_in = {"float32": "float32", "layer": settings.dtype, "wider": finer(settings.dtype, "float32")}
+        self.kept_in = kept_in[dialect.state_dtype]
         wide = settings.dtype in ("float32", "float64") or dialect.arithmetic == "layer"
         self.computed_in = settings.dtype if wide else "float32"
         variance = 0.0 if dialect.initial_variance == "zero" else 1.0
@@ -44,7 +45,7 @@ class Norm(Part):
             for name, start in starts.items()
         }
         self.training = False
-        self.mode = settings.training is not False
+        self.mode = dialect.initial_mode == "training" if settings.training is None else settings.training
 
     def stored(self, given: Floats) -> Floats:
         """A value that a program gives, in the type of the layer, as the layer keeps it."""
@@ -77,8 +78,8 @@ class Norm(Part):
             return self.degenerate(x, how, batch, moves=learns or frozen == "trains")
         if self.settings.epsilon == 0 and self.training and self.dialect.epsilon_zero == "refuses":
             raise Refused
-        if batch.count <= 1 and self.dialect.one_value_per_channel == "refuses":
-            raise Refused
+        if batch.count <= 1 and self.dialect.one_value_per_channel != "computes":
+            return self.alone(x)
         share, moves = 1 - self.momentum(), self.training and (learns or frozen == "trains")
         if moves:
             self.update(batch)
@@ -89,6 +90,14 @@ class Norm(Part):
                 self.tape[-1] = replace(self.tape[-1], shares=(share, share * corrected), centre=batch.mean)
             return y
         return self.normalised(x, batch.mean, batch.variance, training=True)
+
+    def alone(self, x: Floats) -> Floats:
+        """A training pass over one value per channel, where that is an error or handed on as it is."""
+        if self.dialect.one_value_per_channel == "refuses":
+            raise Refused
+        zero, one = np.zeros_like(self.variables["beta"]), np.ones_like(self.variables["gamma"])
+        self.tape.append(formulas.Normalised(x, zero, one - self.settings.epsilon))
+        return x
 
     def degenerate(self, x: Floats, how: Pass, batch: Batch, *, moves: bool) -> Floats:
         """A training pass over no value at all."""
