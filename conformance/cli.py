@@ -79,6 +79,7 @@ def list_(what: str, root: Path, globs: tuple[str, ...]) -> None:
 @click.option("--coverage", is_flag=True, help="Say which cases prove which statement, and see which fault.")
 def lint(paths: tuple[Path, ...], root: Path, *, coverage: bool) -> None:
     """Check case files, or folders of them, thoroughly; without any, the whole corpus."""
+    from conformance.authoring.files import case_files
     from conformance.lint import lint as check
 
     if coverage:
@@ -88,7 +89,7 @@ def lint(paths: tuple[Path, ...], root: Path, *, coverage: bool) -> None:
 
         click.echo("\n".join(told(measure(select(root, ())))))
         return
-    files = [file for path in paths or (root,) for file in (sorted(path.rglob("*.yaml")) if path.is_dir() else [path])]
+    files = case_files(paths, root)
     problems = [problem for file in files for problem in check(file)]
     for problem in problems:
         click.echo(problem, err=True)
@@ -97,6 +98,22 @@ def lint(paths: tuple[Path, ...], root: Path, *, coverage: bool) -> None:
     if problems or not files:
         sys.exit(BAD_USAGE)
     click.echo(f"{len(files)} cases, nothing to mend")
+
+
+@main.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@CASES
+@click.option("--check", is_flag=True, help="Write nothing; fail if anything would be written.")
+def fmt(paths: tuple[Path, ...], root: Path, *, check: bool) -> None:
+    """Write case files, or folders of them, in their canonical form; without any, the whole corpus."""
+    from conformance.authoring.files import case_files, format_files
+
+    files = case_files(paths, root)
+    changed = format_files(files, check=check)
+    for file in changed:
+        click.echo(f"{'would format' if check else 'formatted'} {file}")
+    click.echo(f"{len(files) - len(changed)} of {len(files)} cases were in their canonical form")
+    sys.exit(RED if check and changed else GREEN)
 
 
 @main.command()
