@@ -78,7 +78,7 @@ def list_(what: str, root: Path, globs: tuple[str, ...]) -> None:
 @CASES
 @click.option("--coverage", is_flag=True, help="Say which cases prove which statement, and see which fault.")
 def lint(paths: tuple[Path, ...], root: Path, *, coverage: bool) -> None:
-    """Check case files, or folders of them, thoroughly; without any, the whole corpus."""
+    """Check case files, or folders of them, thoroughly, and say how clearly each tells faults apart."""
     from conformance.authoring.files import case_files
     from conformance.lint import lint as check
 
@@ -90,12 +90,17 @@ def lint(paths: tuple[Path, ...], root: Path, *, coverage: bool) -> None:
         click.echo("\n".join(told(measure(select(root, ())))))
         return
     files = case_files(paths, root)
-    problems = [problem for file in files for problem in check(file)]
-    for problem in problems:
-        click.echo(problem, err=True)
+    mended = True
+    for file in files:
+        linted = check(file)
+        mended = mended and not linted.problems
+        for problem in linted.problems:
+            click.echo(problem, err=True)
+        if linted.least:
+            click.echo(f"{file}: {linted.least}")
     if not files:
         click.echo("there is no case (*.yaml) here", err=True)
-    if problems or not files:
+    if not mended or not files:
         sys.exit(BAD_USAGE)
     click.echo(f"{len(files)} cases, nothing to mend")
 
