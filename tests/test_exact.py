@@ -7,14 +7,16 @@ from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 
-import exact
 import numpy as np
 import pytest
 from helpers import case
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from conformance import exact
 from conformance.dialect import KNOBS, STANDARD
+from conformance.exact.machine import Machine
+from conformance.exact.numbers import CONTEXT, Exact
 from conformance.judge import EPS, K
 from conformance.load import load
 from conformance.reference import trace
@@ -296,12 +298,12 @@ def slope(loaded, training, nudge):
     """The central difference of sum(upstream * output) for a nudge of (rows of the input, variables of the layer)."""
     sums = []
     for width in (WIDTH, -WIDTH):
-        machine = exact.Machine(loaded, STANDARD)
+        machine = Machine(loaded, STANDARD)
         layer, rows, upstream = machine.parts[""], machine.rows("x"), machine.rows("up")
-        nudge(rows, layer.variables, exact.Exact(Fraction(width)))
+        nudge(rows, layer.variables, Exact(Fraction(width)))
         output = layer.forward(rows, [True] * len(rows), training, frozen=not layer.trainable)
         sums.append(sum(u * y for us, ys in zip(upstream, output, strict=True) for u, y in zip(us, ys, strict=True)))
-    return float(((sums[0] - sums[1]) / exact.Exact(Fraction(2 * WIDTH))).value)
+    return float(((sums[0] - sums[1]) / Exact(Fraction(2 * WIDTH))).value)
 
 
 def nudge_input(row, channel):
@@ -329,7 +331,7 @@ def test_gradients_are_central_differences(layer, shape, training):
     quantities = trace(loaded, STANDARD)[0].quantities
     names = {"gamma", "beta"} & quantities.keys() if loaded.text.layer.trainable else set()
     rows, channels = range(int(np.prod(shape[:-1]))), range(shape[-1])
-    with localcontext(exact.CONTEXT):
+    with localcontext(CONTEXT):
         differences = {"input": [slope(loaded, training, nudge_input(r, c)) for r in rows for c in channels]}
         for name in names:
             differences[name] = [slope(loaded, training, nudge_variable(name, channel)) for channel in channels]
