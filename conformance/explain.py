@@ -11,6 +11,7 @@ from conformance.case import Case
 from conformance.dialect import KNOBS, Dialect
 from conformance.judge import Result, compare
 from conformance.reference import Outcome, replay
+from conformance.rounding import Value
 from conformance.slips import SLIPS, sentence, slipped
 from conformance.steps import Fit
 
@@ -107,10 +108,17 @@ def fits(case: Case, steps: list[Mapping[str, Any]], shown: list[Outcome]) -> in
 
 
 def differs(base: list[Outcome], other: list[Outcome]) -> bool:
-    """Whether two traces show anything that an observation could tell apart."""
+    """Whether two traces show anything that an observation could tell apart: values, types, or wider bounds."""
     return any(
         a.raises != b.raises
         or a.quantities.keys() != b.quantities.keys()
-        or any((a.quantities[name].expected != b.quantities[name].expected).any() for name in a.quantities)
+        or any(_apart(a.quantities[name], b.quantities[name]) for name in a.quantities)
         for a, b in zip(base, other, strict=True)
     )
+
+
+def _apart(here: Value, there: Value) -> bool:
+    """Whether a quantity has another value, shape or type, or a bound that is more than twice as wide."""
+    if here.dtype != there.dtype or here.expected.shape != there.expected.shape:
+        return True
+    return bool((here.expected != there.expected).any() or (there.scale > 2 * here.scale).any())

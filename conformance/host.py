@@ -31,7 +31,8 @@ import numpy as np
 
 LONGEST_TEXT = 2000
 OPENINGS = {}  # (dtype, shape): what comes before and after the base64 of such an array
-SCALARS = ("training", "of", "recompile", "loss", "optimizer", "epochs", "batch_size", "into", "omit")
+SCALARS = ("training", "of", "recompile", "loss", "optimizer", "epochs", "batch_size", "through")
+ARRAYS = ("mask", "targets", "upstream", "validation", "validation_targets")
 
 
 def take_streams():
@@ -46,8 +47,9 @@ def take_streams():
 
 
 def decode(array):
-    """[dtype, shape, base64] -> ndarray that nobody else holds."""
+    """[dtype, shape, base64] -> ndarray that nobody else holds; float32 for bfloat16, which NumPy does not have."""
     dtype, shape, text = array
+    dtype = "float32" if dtype == "bfloat16" else dtype
     return np.frombuffer(bytearray(base64.b64decode(text)), dtype).reshape(shape)
 
 
@@ -57,11 +59,20 @@ def encode(value):
     Arrays are most of an answer, and json.dumps would take longer over them than a small layer takes to compute them.
     """
     if not isinstance(value, (np.ndarray, np.generic)):
-        return "null" if value is None else json.dumps(shorten("%s %r" % (type(value).__name__, value)))
+        return "null" if value is None else encode_other(value)
     kind = value.dtype, value.shape
     if kind not in OPENINGS:
+        if value.dtype.name == "bfloat16":  # of the package ml_dtypes
+            return encode_other(("bfloat16", np.asarray(value, "float32")))
         OPENINGS[kind] = opening(*kind)
     return OPENINGS[kind] % binascii.b2a_base64(value.tobytes(), newline=False).decode("ascii")
+
+
+def encode_other(value):
+    """A pair ("bfloat16", float32 array) -> [dtype, shape, base64]; anything else -> a text that says what it is."""
+    if isinstance(value, tuple) and len(value) == 2 and value[0] == "bfloat16" and isinstance(value[1], np.ndarray):
+        return encode(value[1].astype("float32")).replace("float32", "bfloat16", 1)
+    return json.dumps(shorten("%s %r" % (type(value).__name__, value)))
 
 
 def opening(dtype, shape):
@@ -109,14 +120,19 @@ def with_arrays(spec):
     """A layer's or network's settings, with the variables that the case gives it as arrays."""
     if isinstance(spec, list):
         return [with_arrays(entry) for entry in spec]
-    return dict(spec, variables={name: decode(array) for name, array in spec["variables"].items()})
+    nested = {"layers": with_arrays(spec["layers"])} if "layers" in spec else {}
+    return dict(spec, variables={name: decode(array) for name, array in spec["variables"].items()}, **nested)
 
 
-def fresh(spec):
-    """The same settings as a program would start with that is about to restore: nothing given, all at its start."""
+def fresh(spec, settings):
+    """The settings as a program would start with that is about to restore: nothing given, all at its start."""
     if isinstance(spec, list):
-        return [fresh(entry) for entry in spec]
-    return dict(spec, variables={})
+        return [fresh(entry, settings) for entry in spec]
+    if "layers" in spec:
+        return dict(spec, layers=fresh(spec["layers"], settings))
+    if "features" in settings:
+        settings = dict(settings, shape=spec["shape"][:-1] + [settings["features"]])
+    return dict(spec, variables={}, **settings)
 
 
 class Session:
@@ -135,7 +151,7 @@ class Session:
     def perform(self, step):
         """Do one step; returns the quantities that it computes, without the state."""
         verb = step["verb"]
-        if verb in ("train", "predict") and "mask" not in step:
+        if verb in ("train", "predict") and len(step) == 2:  # no mask, and nothing else out of the ordinary
             return {"output": self.method(verb)(self.data[step["data"]].copy())}
         if verb == "set":
             self.call("set", {name: decode(array) for name, array in step["values"].items()})
@@ -143,12 +159,19 @@ class Session:
         if verb in ("save", "restore"):
             self.checkpoint(step)
             return {}
+        if verb == "export":
+            self.call("export", os.path.join(self.folder, step["name"]))
+            return {}
         arrays = [self.data[step["data"]].copy()] if "data" in step else []
-        named = {name: self.data[step[name]].copy() for name in ("mask", "targets", "upstream") if name in step}
+        named = {name: self.data[step[name]].copy() for name in ARRAYS if name in step}
         named.update((name, step[name]) for name in SCALARS if name in step)
+        if "exported" in step:
+            named["exported"] = os.path.join(self.folder, step["exported"])
         result = self.call(verb, *arrays, **named)
         if verb in ("train", "predict", "call"):
             return {"output": result}
+        if verb == "evaluate":
+            return {"loss": np.asarray(result, "float32")}
         return dict(result) if verb == "backward" else {}  # what fit and freeze return is their own affair
 
     def checkpoint(self, step):
@@ -157,7 +180,7 @@ class Session:
         if step["verb"] == "save":
             return self.call("save", path)
         if step["into"] == "fresh":
-            self.layer = self.make(fresh(self.spec))
+            self.layer = self.make(fresh(self.spec, step["settings"]))
         return self.call("restore", path, **({"omit": step["omit"]} if step["omit"] else {}))
 
     def method(self, verb):
@@ -205,7 +228,7 @@ def run_case(adapter, settings, case, number):
     started = time.perf_counter()
     line, steps = {"id": case["id"]}, []
     folder = settings["workdir"]
-    if any(step["verb"] == "save" for step in case["steps"]):
+    if any(step["verb"] in ("save", "export") for step in case["steps"]):
         folder = os.path.join(folder, str(number))
         os.mkdir(folder)
     try:

@@ -5,21 +5,45 @@ Every array has the leading axis R of copies that `rounding.py` explains. Conven
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from functools import lru_cache, singledispatchmethod
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
 from conformance.case import Case
 from conformance.dialect import Dialect
 from conformance.fields import Floats
-from conformance.layers import BatchNorm, BatchNormEntry, DenseEntry
+from conformance.machine import Model
 from conformance.norm import Norm
-from conformance.rounding import Rounding, Value, copies, value
-from conformance.steps import Backward, Call, Fit, Flagging, Freeze, Predict, Restore, Save, Set, Step, Train, Unfreeze
-from conformance.training import Activation, Dense, Optimizer, Part, Pass, Refused, optimizer
+from conformance.rounding import Value, value
+from conformance.steps import (
+    Backward,
+    Call,
+    Evaluate,
+    Export,
+    Fit,
+    Flagging,
+    Freeze,
+    Mode,
+    Predict,
+    Restore,
+    Save,
+    Set,
+    Step,
+    Train,
+    Unfreeze,
+)
+from conformance.training import Part, Pass, Refused, optimizer
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a part leaves behind: its variables, the number of its updates, and its settings."""
+
+    variables: dict[str, Floats]
+    updates: int
+    settings: Any
 
 
 @dataclass(slots=True)
@@ -30,59 +54,20 @@ class Outcome:
     quantities: dict[str, Value]
 
 
-class Machine:
-    """A layer or a network in the course of a case."""
+class Machine(Model):
+    """A model in the course of a case."""
 
     def __init__(self, case: Case, dialect: Dialect, kind: type[Norm] = Norm) -> None:
-        self.case, self.dialect, self.kind, self.rounding = case, dialect, kind, Rounding()
-        self.checkpoints: dict[str, list[tuple[dict[str, Floats], int]]] = {}
-        self.build(fresh=False)
+        super().__init__(case, dialect, kind)
+        self.checkpoints: dict[str, list[Saved]] = {}
+        self.exports: dict[str, list[Saved]] = {}
 
-    def build(self, fresh: bool) -> None:
-        """Make the layers; fresh ones start as a program would that is about to restore."""
-        self.training_last, self.model_trainable, self.optimizer = True, True, Optimizer()
-        text = self.case.text
-        if text.layer is not None:
-            self.parts: list[Part] = [self.norm(text.layer, "", fresh)]
-            return
-        self.parts = []
-        for entry in text.network or ():
-            if isinstance(entry, DenseEntry):
-                self.parts.append(Dense(entry.dense, self.dialect, self.rounding, fresh=fresh))
-            elif isinstance(entry, BatchNormEntry):
-                self.parts.append(self.norm(entry.batch_norm, entry.batch_norm.name, fresh))
-            else:
-                self.parts.append(Activation(entry.activation, self.dialect, self.rounding))
-
-    def norm(self, settings: BatchNorm, name: str, fresh: bool) -> Norm:
-        """One batch normalisation."""
-        start = settings.model_copy(update=dict.fromkeys(settings.variables)) if fresh else settings
-        return self.kind(start, self.dialect, self.rounding, name)
-
-    @property
-    def norms(self) -> list[Norm]:
-        """The batch normalisations."""
-        return [part for part in self.parts if isinstance(part, Norm)]
-
-    def state(self) -> dict[str, Floats]:
-        """Every variable by the name that observations give it."""
-        return {part.full(name): part.variables[name] for part in self.parts for name in part.shown}
-
-    def data(self, name: str) -> Floats:
-        """An array of the case."""
-        return copies(self.case.data[name])
-
-    def forward(
-        self, x: Floats, given: bool | None, mask: str | None = None, *, by_hand: bool = False, fitting: bool = False
-    ) -> Floats:
-        """One pass through all layers."""
+    def run(self, name: str, given: bool | None, step: Any, *, by_hand: bool = False) -> dict[str, Floats]:
+        """A pass of the data of a name, as a step describes it."""
+        mask = getattr(step, "mask", None)
         weights = None if mask is None else self.case.data[mask].astype(np.float64)
-        if given is not None:
-            self.training_last = given
-        how = Pass(given, by_hand, self.training_last, fitting, weights)
-        for part in self.parts:
-            x = part.forward(x, how)
-        return x
+        how = Pass(given, by_hand, mask=weights)
+        return {"output": self.forward(self.data(name), how, getattr(step, "through", None))}
 
     @singledispatchmethod
     def perform(self, step: Step) -> dict[str, Floats]:
@@ -91,46 +76,50 @@ class Machine:
 
     @perform.register
     def _train(self, step: Train) -> dict[str, Floats]:
-        return {"output": self.forward(self.data(step.train), given=True, mask=step.mask)}
+        return self.run(step.train, True, step)
 
     @perform.register
     def _predict(self, step: Predict) -> dict[str, Floats]:
-        return {"output": self.forward(self.data(step.predict), given=False, mask=step.mask)}
+        if step.exported is None:
+            return self.run(step.predict, False, step)
+        kept = self.snapshot()
+        self.take(self.exports[step.exported])
+        computed = self.run(step.predict, False, step)
+        self.take(kept)
+        return computed
 
     @perform.register
     def _call(self, step: Call) -> dict[str, Floats]:
-        return {"output": self.forward(self.data(step.call), step.training, step.mask, by_hand=True)}
+        return self.run(step.call, step.training, step, by_hand=True)
 
     @perform.register
     def _backward(self, step: Backward) -> dict[str, Floats]:
-        output = self.forward(self.data(step.backward), step.training, by_hand=True)
+        computed = self.run(step.backward, step.training, step, by_hand=True)
         norm = self.norms[0]
-        computed = {"output": output, "input_gradient": norm.backward(self.data(step.upstream))}
-        return computed | {f"{name}_gradient": norm.gradients[name] for name in norm.trained(fitting=False)}
+        computed["input_gradient"] = norm.backward(self.data(step.upstream))
+        trained = norm.trained(Pass(step.training))
+        return computed | {f"{name}_gradient": norm.gradients[name] for name in trained}
 
     @perform.register
     def _fit(self, step: Fit) -> dict[str, Floats]:
-        for part in self.parts:
-            part.compile(anew=False)
-            if self.dialect.freeze_takes_effect == "refused" and part.compiled != part.trainable:
+        model = step.through or ""
+        for part in self.routes[model]:
+            compiled = part.compiled.setdefault(model, part.trainable)
+            if self.dialect.freeze_takes_effect == "refused" and compiled != part.trainable:
                 raise Refused
-        if not self.optimizer.settings:
-            self.optimizer = optimizer(step, self.dialect, self.rounding)
+        if model not in self.optimizers:
+            self.optimizers[model] = optimizer(step, self.dialect, self.rounding)
         x, targets = self.data(step.fit), self.data(step.targets)
         starts = range(0, x.shape[1], step.batch_size)
         for start in [start for _ in range(step.epochs) for start in starts]:
             batch = slice(start, start + step.batch_size)
-            self.learn(x[:, batch], targets[:, batch])
+            self.learn(x[:, batch], targets[:, batch], model)
         return {}
 
-    def learn(self, x: Floats, targets: Floats) -> None:
-        """One step of gradient descent on the mean squared error over all elements."""
-        error = self.forward(x, given=True, fitting=True) - targets
-        gradient = 2 * error / error[0].size
-        gradient = self.rounding.nudge(gradient, 2 * (np.abs(error) + np.abs(targets)) / error[0].size)
-        for part in reversed(self.parts):
-            gradient = part.backward(gradient)
-        self.optimizer.apply(self.parts)
+    @perform.register
+    def _evaluate(self, step: Evaluate) -> dict[str, Floats]:
+        y = self.run(step.evaluate, False, step)["output"]
+        return {"loss": self.loss(y, self.data(step.targets))}
 
     @perform.register
     def _freeze(self, step: Freeze) -> dict[str, Floats]:
@@ -146,26 +135,47 @@ class Machine:
             part.trainable = trainable
         if flagging.of == "model":
             self.model_trainable = trainable
-        for part in self.parts:
-            if flagging.recompile and part.compiled is not None:
-                part.compile(anew=True)
         if flagging.recompile:
-            self.optimizer = Optimizer()
+            for part in self.parts:
+                part.compiled = dict.fromkeys(part.compiled, part.trainable)
+            self.optimizers = {}
         return {}
 
     def reached(self, flagging: Flagging, *, trainable: bool) -> list[Part]:  # noqa: ARG002 - it reaches in either case
         """The layers that a change of the flag reaches: the one named, or all of the model."""
-        return [part for part in self.parts if flagging.of in ("layer", "model", part.name)]
+        return self.within(flagging.of)
+
+    @perform.register
+    def _mode(self, step: Mode) -> dict[str, Floats]:
+        for part in self.within(step.mode.of):
+            part.mode = step.mode.training
+        return {}
+
+    @perform.register
+    def _export(self, step: Export) -> dict[str, Floats]:
+        self.exports[step.export] = self.snapshot()
+        return {}
 
     @perform.register
     def _save(self, step: Save) -> dict[str, Floats]:
-        self.checkpoints[step.save] = [(copy.deepcopy(part.variables), part.updates) for part in self.parts]
+        self.checkpoints[step.save] = self.snapshot()
         return {}
+
+    def snapshot(self) -> list[Saved]:
+        """What a checkpoint could hold, part by part."""
+        return [Saved(dict(part.variables), part.updates, getattr(part, "settings", None)) for part in self.parts]
+
+    def take(self, saved: list[Saved]) -> None:
+        """Take over all variables of a snapshot."""
+        for part, one in zip(self.parts, saved, strict=True):
+            part.variables, part.updates = dict(one.variables), one.updates
 
     @perform.register
     def _restore(self, step: Restore) -> dict[str, Floats]:
         if step.into == "fresh":
-            self.build(fresh=True)
+            self.build(fresh=True, step=step)
+        if any(self.misfits(part, saved) for part, saved in self.pairs(step)):
+            raise Refused
         if step.omit and self.dialect.missing_statistics == "refused":
             self.refuse(step)
         self.load(step)
@@ -178,9 +188,21 @@ class Machine:
     def load(self, step: Restore) -> None:
         """Take over what the checkpoint has."""
         names = self.loaded(step)
-        for part, (variables, updates) in zip(self.parts, self.checkpoints[step.restore], strict=True):
-            part.variables.update({name: variables[name] for name in variables if part.full(name) in names})
-            part.updates = updates
+        for part, saved in self.pairs(step):
+            there = saved.variables.items()
+            part.variables.update({name: value for name, value in there if part.full(name) in names})
+            part.updates = saved.updates
+            if isinstance(part, Norm) and self.dialect.settings_restored == "checkpoint":
+                kept = {"momentum": saved.settings.momentum, "epsilon": saved.settings.epsilon}
+                part.settings = part.settings.model_copy(update=kept)
+
+    def pairs(self, step: Restore) -> list[tuple[Part, Saved]]:
+        """Each part with what the checkpoint has of it."""
+        return list(zip(self.parts, self.checkpoints[step.restore], strict=True))
+
+    def misfits(self, part: Part, saved: Saved) -> bool:
+        """Whether a checkpoint has another shape."""
+        return any(part.variables[name].shape != saved.variables[name].shape for name in part.shown)
 
     def loaded(self, step: Restore) -> frozenset[str]:
         """The names of the variables that a checkpoint brings."""
@@ -191,7 +213,7 @@ class Machine:
         for full, given in step.set.items():
             name, _, variable = full.rpartition(".")
             part = next(part for part in self.parts if part.name == name)
-            part.variables[variable] = copies(given.astype(np.float32))
+            part.variables[variable] = part.stored(given)
         return {}
 
 
@@ -213,6 +235,9 @@ def replay(machine: Machine) -> list[Outcome]:
             except Refused:
                 raises = True
             shown = {**computed, **machine.state()}
-            seen = {id(copied): seen.get(id(copied)) or (copied, value(copied)) for copied in shown.values()}
+            seen = {
+                id(copied): seen.get(id(copied)) or (copied, value(copied, machine.dtype(name)))
+                for name, copied in shown.items()
+            }
             outcomes.append(Outcome(raises, {name: seen[id(copied)][1] for name, copied in shown.items()}))
     return outcomes

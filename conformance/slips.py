@@ -6,6 +6,7 @@ Each is a class that changes one thing of the reference's layer or of its machin
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import numpy as np
@@ -14,7 +15,7 @@ from conformance import formulas
 from conformance.case import Case
 from conformance.dialect import Dialect
 from conformance.fields import Floats
-from conformance.norm import Norm
+from conformance.norm import Batch, Norm
 from conformance.reference import Machine
 from conformance.steps import Flagging, Restore
 from conformance.training import Part, Pass
@@ -60,48 +61,48 @@ class RootMissing(Norm):
 class EpsilonStored(Norm):
     """The moving variance is fed the variance with epsilon already added."""
 
-    def update(self, mean: Floats, variance: Floats, count: float) -> None:
-        super().update(mean, variance + self.settings.epsilon, count)
+    def update(self, batch: Batch) -> None:
+        super().update(replace(batch, variance=batch.variance + self.settings.epsilon))
 
 
 class NeverUpdates(Norm):
     """The moving statistics never move."""
 
-    def update(self, mean: Floats, variance: Floats, count: float) -> None:
+    def update(self, batch: Batch) -> None:
         pass
 
 
 class MeanNeverUpdates(Norm):
     """The moving mean never moves."""
 
-    def update(self, mean: Floats, variance: Floats, count: float) -> None:
+    def update(self, batch: Batch) -> None:
         kept = self.variables["moving_mean"]
-        super().update(mean, variance, count)
+        super().update(batch)
         self.variables["moving_mean"] = kept
 
 
 class VarianceNeverUpdates(Norm):
     """The moving variance never moves."""
 
-    def update(self, mean: Floats, variance: Floats, count: float) -> None:
+    def update(self, batch: Batch) -> None:
         kept = self.variables["moving_variance"]
-        super().update(mean, variance, count)
+        super().update(batch)
         self.variables["moving_variance"] = kept
 
 
 class UpdatesTwice(Norm):
     """The moving statistics move twice in each training pass."""
 
-    def update(self, mean: Floats, variance: Floats, count: float) -> None:
-        super().update(mean, variance, count)
-        super().update(mean, variance, count)
+    def update(self, batch: Batch) -> None:
+        super().update(batch)
+        super().update(batch)
 
 
 class DeviationStored(Norm):
     """The moving variance is fed the standard deviation."""
 
-    def update(self, mean: Floats, variance: Floats, count: float) -> None:
-        super().update(mean, np.sqrt(variance), count)
+    def update(self, batch: Batch) -> None:
+        super().update(replace(batch, variance=np.sqrt(batch.variance)))
 
 
 class UpdatesInInference(Norm):
@@ -110,7 +111,7 @@ class UpdatesInInference(Norm):
     def forward(self, x: Floats, how: Pass) -> Floats:
         y = super().forward(x, how)
         if not self.training:
-            self.update(*self.batch(x, how))
+            self.update(self.batch(x, how))
         return y
 
 
@@ -119,8 +120,8 @@ class FrozenStatisticsMove(Norm):
 
     def forward(self, x: Floats, how: Pass) -> Floats:
         y = super().forward(x, how)
-        if not self.training and not self.learns(fitting=how.fitting) and self.flag(how):
-            self.update(*self.batch(x, how))
+        if not self.training and not self.learns(how) and self.flag(how):
+            self.update(self.batch(x, how))
         return y
 
 
@@ -131,8 +132,8 @@ class BatchInInference(Norm):
         y = super().forward(x, how)
         if self.training:
             return y
-        mean, variance, _ = self.batch(x, how)
-        return self.normalised(x, mean, variance)
+        batch = self.batch(x, how)
+        return self.normalised(x, batch.mean, batch.variance)
 
 
 class MovingInTraining(Norm):
@@ -148,7 +149,7 @@ class MaskIgnored(Norm):
     """The mask is ignored."""
 
     def forward(self, x: Floats, how: Pass) -> Floats:
-        return super().forward(x, Pass(how.given, how.by_hand, how.last, how.fitting))
+        return super().forward(x, replace(how, mask=None))
 
 
 class GammaIgnored(Norm):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conformance import case, layers, steps
+from conformance import case, layers, optimizers, steps
 from conformance.fields import Strict
 
 Place = tuple[str | int, ...]
@@ -10,10 +10,13 @@ _BY_KEY: dict[str, type[Strict]] = {
     "layer": layers.NamedBatchNorm,
     "batch_norm": layers.NamedBatchNorm,
     "dense": layers.Dense,
-    "sgd": steps.Sgd,
-    "adam": steps.Adam,
+    "model": layers.Submodel,
+    "sgd": optimizers.Sgd,
+    "adam": optimizers.Adam,
     "freeze": steps.Flagging,
     "unfreeze": steps.Flagging,
+    "mode": steps.Moding,
+    "settings": steps.Settings,
 }
 _FIRST = ("name", "dialect", "raises")
 _LAST = ("expect", "otherwise")

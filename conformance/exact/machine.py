@@ -3,77 +3,59 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from functools import lru_cache
 from typing import Any
 
 from conformance.case import Case
 from conformance.dialect import Dialect
-from conformance.exact.network import Curve, Descent, Linear
+from conformance.exact.model import Model, full
+from conformance.exact.network import Descent
 from conformance.exact.norm import Norm
-from conformance.exact.numbers import CONTEXT, Number, Refused, Rows, digits, exactly, plain, rounded
+from conformance.exact.numbers import CONTEXT, Number, Refused, Rows, plain
 
 Shown = tuple[bool, dict[str, list[Decimal]]]  # whether a step raises, and every quantity after it, flat
 
 
-class Machine:
-    """A case's layer or network under a dialect."""
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Variables by full name, and of each batch normalisation its updates, momentum and epsilon."""
+
+    variables: dict[str, list[Number]]
+    norms: dict[str, tuple[int, Any]]
+
+
+class Machine(Model):
+    """A case's layer or network in its course; each verb is a method."""
 
     def __init__(self, case: Case, dialect: Dialect) -> None:
-        self.case, self.dialect = case, dialect
-        rational = case.text.network is None and all(step.verb != "fit" for step in case.text.steps)
-        self.number = exactly if rational else digits
-        self.checkpoints: dict[str, Any] = {}
-        self.build(fresh=False)
-
-    def build(self, *, fresh: bool) -> None:
-        """The parts as their constructors leave them; fresh ones have none of the case's values."""
-        self.parts: dict[str, Any] = {}
-        if self.case.text.layer is not None:
-            self.parts[""] = Norm(self.case.text.layer, self.dialect, self.number, fresh=fresh)
-        for index, entry in enumerate(self.case.text.network or ()):
-            if hasattr(entry, "dense"):
-                self.parts[entry.dense.name + "."] = Linear(entry.dense, self.number, fresh=fresh)
-            elif hasattr(entry, "activation"):
-                self.parts[str(index)] = Curve(entry.activation)
-            else:
-                norm = Norm(entry.batch_norm, self.dialect, self.number, fresh=fresh)
-                self.parts[entry.batch_norm.name + "."] = norm
-        self.last = True
-        self.compiled: dict[str, bool] | None = None
-        self.optimizer: Descent | None = None
-
-    def state(self) -> dict[str, list[Number]]:
-        """Every variable by its full name."""
-        return {key + name: v for key, part in self.parts.items() for name, v in part.variables.items()}
+        super().__init__(case, dialect)
+        self.checkpoints: dict[str, Checkpoint] = {}
+        self.exports: dict[str, Machine] = {}
 
     def rows(self, name: str) -> Rows:
         """Data as rows of channels."""
         array = self.case.data[name]
         return [[self.number(x) for x in row] for row in array.reshape(-1, array.shape[-1]).tolist()]
 
-    def flags(self) -> dict[str, bool]:
-        """Which parts are trainable."""
-        return {key: part.trainable for key, part in self.parts.items()}
-
-    def forward(self, rows: Rows, kept: list[bool], flag: bool | None, flags: dict[str, bool], called: bool) -> Rows:
-        """A pass through all parts; it leaves its mode behind."""
-        self.last = self.last if flag is None else flag
-        norms = {key: part for key, part in self.parts.items() if isinstance(part, Norm)}
-        modes = {key: norm.training(flag, self.last, called) for key, norm in norms.items()}
-        for key, part in self.parts.items():
-            rows = part.forward(rows, kept, modes.get(key), not flags[key])
-        return rows
-
     def passed(self, step: Any) -> dict[str, Any]:
         """A pass with the step's own flag, or with that of the API for training or inference."""
-        rows, mask = self.rows(getattr(step, step.verb)), getattr(step, "mask", None)
-        kept = [True] * len(rows) if mask is None else [bool(w) for w in self.case.data[mask].ravel().tolist()]
-        flag = getattr(step, "training", step.verb == "train")
-        output = self.forward(rows, kept, flag, self.flags(), called=hasattr(step, "training"))
+        mask, exported = getattr(step, "mask", None), getattr(step, "exported", None)
+        kept = None if mask is None else [bool(w) for w in self.case.data[mask].ravel().tolist()]
+        flag, called = getattr(step, "training", step.verb == "train"), hasattr(step, "training")
+        model: Model = self if exported is None else copy.deepcopy(self.exports[exported])
+        through = getattr(step, "through", None) or ""
+        output = model.forward(self.rows(getattr(step, step.verb)), flag, through=through, called=called, kept=kept)
         return {"output": [x for row in output for x in row]}
 
     train = predict = call = passed
+
+    def evaluate(self, step: Any) -> dict[str, Any]:
+        """The mean square over all elements, in inference."""
+        output, targets = self.passed(step)["output"], [t for row in self.rows(step.targets) for t in row]
+        squares = [(y - t) * (y - t) for y, t in zip(output, targets, strict=True)]
+        return {"loss": [sum(squares, self.number(0)) / len(squares)]}
 
     def backward(self, step: Any) -> dict[str, Any]:
         """The gradient of sum(upstream * output)."""
@@ -83,67 +65,75 @@ class Machine:
         return {**output, "input_gradient": [x for row in gradient for x in row], **learned}
 
     def fit(self, step: Any) -> None:
-        """The training loop, in the order of the data."""
-        effect = self.dialect.freeze_takes_effect
-        if self.compiled is None:
-            self.compiled = self.flags()
-        if effect == "refused" and self.compiled != self.flags():
+        """The training loop of a model, in the order of the data; validation moves nothing."""
+        effect, model = self.dialect.freeze_takes_effect, step.through or ""
+        compiled = self.compiled.setdefault(model, self.flags())
+        if effect == "refused" and any(compiled[key] != self.parts[key].trainable for key in self.ways[model]):
             raise Refused
-        flags = self.compiled if effect == "at_compile" else self.flags()
-        self.optimizer = descent = self.optimizer or Descent(step, self.dialect)
+        if model not in self.optimizers:
+            self.optimizers[model] = Descent(step, self.dialect)
         rows, targets, samples = self.rows(step.fit), self.rows(step.targets), len(self.case.data[step.fit])
-        size = len(rows) // samples * step.batch_size
+        size = len(rows) // samples * step.batch_size if rows else 1
         for start in [*range(0, len(rows), size)] * step.epochs:
-            self.learn(rows[start : start + size], targets[start : start + size], flags, descent)
-
-    def learn(self, rows: Rows, targets: Rows, flags: dict[str, bool], descent: Descent) -> None:
-        """One batch: the gradient of the mean square over all elements, and a step against it."""
-        output = self.forward(rows, [True] * len(rows), flag=True, flags=flags, called=False)
-        weight = Decimal(2) / (len(rows) * len(output[0]))
-        pairs = zip(output, targets, strict=True)
-        gradient = [[weight * (y - t) for y, t in zip(*pair, strict=True)] for pair in pairs]
-        for part in reversed(self.parts.values()):
-            gradient = part.backward(gradient)
-        for key, part in self.parts.items():
-            for name in part.learned if flags[key] else ():
-                part.variables[name] = descent.moved(key + name, part.variables[name], part.gradients[name])
+            flags = compiled if effect == "at_compile" else self.flags()
+            self.learn(rows[start : start + size], targets[start : start + size], model, flags)
 
     def freeze(self, step: Any) -> None:
         """A change of the trainable flag."""
         flagging = getattr(step, step.verb)
-        for key, part in self.parts.items():
-            if flagging.of == "model" or key in ("", flagging.of + "."):
-                part.trainable = step.verb == "unfreeze"
-        if flagging.recompile and self.compiled is not None:
-            self.compiled, self.optimizer = self.flags(), None
+        for part in self.named(flagging.of):
+            part.trainable = step.verb == "unfreeze"
+        if flagging.recompile:
+            self.compiled = {model: self.flags() for model in self.compiled}
+            self.optimizers = {}
 
     unfreeze = freeze
+
+    def mode(self, step: Any) -> None:
+        """The mode of modules, without a pass."""
+        for part in self.named(step.mode.of):
+            part.mode = step.mode.training
+
+    def export(self, step: Any) -> None:
+        """The model as it is."""
+        self.exports[step.export] = copy.deepcopy(self, {id(self.case): self.case, id(self.exports): {}})
 
     def save(self, step: Any) -> None:
         """A checkpoint."""
         norms = {key: part for key, part in self.parts.items() if isinstance(part, Norm)}
-        counters = {key: (norm.hidden, norm.updates) for key, norm in norms.items()}
-        self.checkpoints[step.save] = copy.deepcopy((self.state(), counters))
+        kept = {key: (norm.updates, norm.settings) for key, norm in norms.items()}
+        self.checkpoints[step.save] = Checkpoint({name: [*values] for name, values in self.state().items()}, kept)
 
     def restore(self, step: Any) -> None:
-        """What a checkpoint has, put back."""
+        """What a checkpoint has, put back; one of another shape is refused."""
         if step.into == "fresh":
-            self.build(fresh=True)
+            self.build(fresh=True, changed=step.settings.model_dump(exclude_none=True))
+        saved, state = self.checkpoints[step.restore], self.state()
+        if any(len(saved.variables[name]) != len(values) for name, values in state.items()):
+            raise Refused
         if step.omit and self.dialect.missing_statistics == "refused":
             raise Refused
-        variables, counters = copy.deepcopy(self.checkpoints[step.restore])
-        self.assign({name: values for name, values in variables.items() if name not in step.omit})
-        for key, counted in counters.items():  # no quantities, so that nothing makes a checkpoint lack them
-            self.parts[key].hidden, self.parts[key].updates = counted
+        self.assign({name: [*values] for name, values in saved.variables.items() if name not in step.omit})
+        for key, (updates, settings) in saved.norms.items():
+            norm = self.parts[key]
+            assert isinstance(norm, Norm)
+            if self.dialect.settings_restored == "checkpoint":
+                norm.adopt(settings)
+            norm.count(updates)  # no quantity, so that nothing makes a checkpoint lack it
 
     def set(self, step: Any) -> None:
         """Values from outside."""
-        self.assign({name: rounded(values, self.number) for name, values in step.set.items()})
+        owners = {full(key, name): part for key, part in self.parts.items() for name in part.variables}
+        self.assign({name: owners[name].stored(values.ravel().tolist()) for name, values in step.set.items()})
+        for part in self.parts.values():
+            if isinstance(part, Norm):
+                part.count(part.updates)
 
     def assign(self, values: dict[str, list[Number]]) -> None:
         """Give variables new values."""
         for key, part in self.parts.items():
-            part.variables.update({name: values[key + name] for name in part.variables if key + name in values})
+            given = {name: values[full(key, name)] for name in part.variables if full(key, name) in values}
+            part.variables.update(given)
 
 
 @lru_cache(maxsize=1000)
@@ -159,6 +149,5 @@ def trace(case: Case, dialect: Dialect) -> list[Shown]:
             except Refused:
                 raises = True
             shown = {**computed, **machine.state()}
-            shown_as = {name: [plain(v) for v in values] for name, values in shown.items()}
-            outcomes.append((raises, shown_as))
+            outcomes.append((raises, {name: [plain(v) for v in values] for name, values in shown.items()}))
     return outcomes

@@ -3,65 +3,137 @@
 from __future__ import annotations
 
 import operator
+from dataclasses import dataclass
 from typing import Any
 
 from conformance.dialect import Dialect
-from conformance.exact.numbers import Number, Reader, Refused, Rows, rounded
+from conformance.exact.numbers import Number, Reader, Refused, Rows, nearest
+
+STATISTICS = ("moving_mean", "moving_variance")
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """How a pass goes through a part.
+
+    flag: the training flag; called: given in a call, and not by the API for training or inference; kept: which
+    positions a mask leaves; masked: whether there is one; frozen: whether the part is seen as frozen.
+    """
+
+    flag: bool | None
+    called: bool
+    kept: list[bool]
+    masked: bool
+    frozen: bool
 
 
 class Norm:
-    """A batch normalisation, channel by channel."""
+    """A batch normalisation with its variables, and what each of its calls leaves behind for the gradients."""
 
     def __init__(self, settings: Any, dialect: Dialect, number: Reader, *, fresh: bool) -> None:
-        self.settings, self.dialect, self.trainable = settings, dialect, settings.trainable
-        self.momentum, self.epsilon = number(settings.momentum), number(settings.epsilon)
+        self.settings, self.dialect, self.number, self.trainable = settings, dialect, number, settings.trainable
         self.zero, one = number(0), number(1)
         starts = {"moving_mean": self.zero, "moving_variance": one, "gamma": one, "beta": self.zero}
         self.variables = {name: [starts[name]] * settings.features for name in settings.quantities}
         given = {} if fresh else settings.variables
-        self.variables |= {name: rounded(values, number) for name, values in given.items()}
+        self.variables |= {name: self.stored(values.ravel().tolist()) for name, values in given.items()}
         self.learned = [name for name in ("gamma", "beta") if name in self.variables]
-        self.hidden = {name: [self.zero] * settings.features for name in ("moving_mean", "moving_variance")}
-        self.updates = 0
+        self.hidden = {name: [self.zero] * settings.features for name in STATISTICS}
+        self.updates, self.mode = 0, True
+        self.begin()
 
-    def training(self, flag: bool | None, last: bool, called: bool) -> bool:
-        """Whether a pass is in training mode; called: its flag was given in a call, not by another API."""
-        baked = self.settings.training
+    @property
+    def momentum(self) -> Number:
+        """The fraction of the old statistic that is kept."""
+        return self.number(self.settings.momentum)
+
+    @property
+    def epsilon(self) -> Number:
+        """What is added to the variance."""
+        return self.number(self.settings.epsilon)
+
+    def adopt(self, other: Any) -> None:
+        """Take over momentum and epsilon."""
+        self.settings = self.settings.model_copy(update={"momentum": other.momentum, "epsilon": other.epsilon})
+
+    def stored(self, values: list[float]) -> list[Number]:
+        """Values from outside, in the layer's type, as the layer keeps them."""
+        kept = self.settings.dtype if self.dialect.state_dtype == "layer" else "float32"
+        return [self.number(nearest(nearest(value, self.settings.dtype), kept)) for value in values]
+
+    def begin(self) -> None:
+        """Forget what an earlier pass left behind."""
+        self.calls: list[Any] = []
+        self.gradients: dict[str, list[Number]] = {}
+
+    def trains(self, flow: Flow) -> bool:
+        """Whether a pass is a training pass."""
+        baked, convention = self.settings.training, self.dialect.baked_training
         if baked is not None:
-            if called and flag is not None and self.dialect.baked_training == "refused":
+            if flow.called and flow.flag is not None and convention == "refused":
                 raise Refused
-            return baked if flag is None or self.dialect.baked_training != "overridden" else flag
-        if flag is None and self.dialect.bare_call == "refuses":
+            return bool(baked) if flow.flag is None or convention != "overridden" else flow.flag
+        if flow.flag is not None:
+            return flow.flag
+        if self.dialect.bare_call == "refuses":
             raise Refused
-        return {"infers": False, "trains": True, "as_last_set": last}[self.dialect.bare_call] if flag is None else flag
+        return {"infers": False, "trains": True, "as_last_set": self.mode}[self.dialect.bare_call]
 
-    def forward(self, rows: Rows, kept: list[bool], training: bool, frozen: bool) -> Rows:
-        """The output: y = gamma * (x - mean) / sqrt(variance + epsilon) + beta."""
-        does = self.dialect.frozen_training_call if frozen else "trains"
-        self.from_batch, moves, n = training and does != "infers", training and does == "trains", sum(kept)
-        if self.from_batch and self.settings.epsilon == 0 and self.dialect.epsilon_zero == "refuses":
+    def forward(self, rows: Rows, flow: Flow) -> Rows:
+        """The output: gamma * (x - mean) / sqrt(variance + epsilon) + beta."""
+        does = self.dialect.frozen_training_call if flow.frozen else "trains"
+        training = self.trains(flow) and does != "infers"
+        from_batch, moves = training or not self.settings.track, training and does == "trains"
+        n, zeros = sum(flow.kept), False
+        if training and not n:
+            convention = self.dialect.masked_batch if rows else self.dialect.empty_batch
+            if convention == "refuses":
+                raise Refused
+            if convention == "keeps":
+                from_batch = moves = training = False
+            zeros = convention == "zeros"
+        if training and self.settings.epsilon == 0 and self.dialect.epsilon_zero == "refuses":
             raise Refused
-        if self.from_batch and n == 1 and self.dialect.one_value_per_channel == "refuses":
+        if from_batch and n == 1 and self.dialect.one_value_per_channel == "refuses":
             raise Refused
+        moves = moves and self.settings.track
         self.updates += moves
-        self.seen, columns = [], []
-        for c, xs in enumerate(zip(*rows, strict=True)):
-            own = {name: values[c] for name, values in self.variables.items()}
-            mean, variance = own["moving_mean"], own["moving_variance"]
-            if self.from_batch:
-                counted = [x for x, keep in zip(xs, kept, strict=True) if keep]
-                mean = sum(counted, self.zero) / n
-                squares = sum(((x - mean) * (x - mean) for x in counted), self.zero)
-                variance = squares / n
-            if moves:
-                stored = squares / (n - 1) if self.dialect.variance == "sample" else variance
-                self.variables["moving_mean"][c] = self.moved("moving_mean", c, mean)
-                self.variables["moving_variance"][c] = self.moved("moving_variance", c, stored)
-            gamma, beta, power = own.get("gamma", 1), own.get("beta", 0), variance + self.epsilon
-            centred, root = [x - mean for x in xs], power.sqrt()
-            self.seen.append((centred, power, root, gamma))
+        columns, call = [], []
+        for c in range(self.settings.features):
+            xs = [row[c] for row in rows]
+            counted = [x for x, keep in zip(xs, flow.kept, strict=True) if keep]
+            mean, variance, moved = self.statistics(c, counted, from_batch=from_batch, moves=moves, zeros=zeros)
+            gamma = self.variables["gamma"][c] if self.settings.scale else 1
+            beta = self.variables["beta"][c] if self.settings.center else 0
+            centred, power = [x - mean for x in xs], variance + self.epsilon
+            root = power.sqrt()
+            call.append((centred, power, root, gamma, from_batch and not moved))
             columns.append([x * gamma / root + beta for x in centred])
+        self.calls.append(call)
         return [list(row) for row in zip(*columns, strict=True)]
+
+    def statistics(
+        self, c: int, counted: list[Number], *, from_batch: bool, moves: bool, zeros: bool
+    ) -> tuple[Number, Number, bool]:
+        """A channel's mean and variance to normalise with, and whether they are the moving ones; these may move."""
+        n = len(counted)
+        mean = variance = squares = self.zero
+        if from_batch and not zeros:
+            mean = sum(counted, self.zero) / n
+            squares = sum(((x - mean) * (x - mean) for x in counted), self.zero)
+            variance = squares / n
+        if moves:
+            stored = variance
+            if self.dialect.variance == "sample" and n > (self.dialect.single_value_variance == "population"):
+                stored = squares / (n - 1)
+            self.variables["moving_mean"][c] = self.moved("moving_mean", c, mean)
+            self.variables["moving_variance"][c] = self.moved("moving_variance", c, stored)
+        later = self.settings.track and self.dialect.training_normalisation == "moving"
+        if from_batch and not later:
+            return mean, variance, False
+        if not self.settings.track:
+            return self.zero, self.number(1), True  # nobody says what a batch without values is normalised with
+        return self.variables["moving_mean"][c], self.variables["moving_variance"][c], True
 
     def moved(self, name: str, c: int, new: Number) -> Number:
         """A channel's statistic after an update: by the dialect's start-up, or by momentum."""
@@ -73,17 +145,32 @@ class Norm:
             return old + (new - old) / t
         return new if startup == "first_batch" and t == 1 else kept * old + (1 - kept) * new
 
+    def count(self, updates: int) -> None:
+        """Take over statistics after so many updates: each counts as a hidden average that these have left."""
+        self.updates = updates
+        for name in self.hidden.keys() & self.variables.keys():
+            self.hidden[name] = [value * (1 - self.momentum**updates) for value in self.variables[name]]
+
     def backward(self, upstream: Rows) -> Rows:
-        """The gradient of the input; those of gamma and beta are kept."""
+        """The gradient of the input of the last call; those of gamma and beta are added up."""
         n, columns = len(upstream), []
-        self.gradients: dict[str, list[Number]] = {"gamma": [], "beta": []}
-        for dys, (centred, power, root, gamma) in zip(zip(*upstream, strict=True), self.seen, strict=True):
-            total, product = sum(dys), sum(map(operator.mul, dys, centred))
-            self.gradients["gamma"].append(product / root)
-            self.gradients["beta"].append(total)
-            through = list(dys)
-            if self.from_batch:
+        gradients: dict[str, list[Number]] = {"gamma": [], "beta": []}
+        for c, (centred, power, root, gamma, from_batch) in enumerate(self.calls.pop()):
+            dys = [row[c] for row in upstream]
+            total, product = sum(dys, self.zero), sum(map(operator.mul, dys, centred), self.zero)
+            gradients["gamma"].append(product / root)
+            gradients["beta"].append(total)
+            if from_batch:
                 slope = product / power / n
-                through = [dy - total / n - x * slope for dy, x in zip(dys, centred, strict=True)]
-            columns.append([dy * gamma / root for dy in through])
+                dys = [dy - total / n - x * slope for dy, x in zip(dys, centred, strict=True)]
+            columns.append([dy * gamma / root for dy in dys])
+        self.gradients = added(self.gradients, gradients)
         return [list(row) for row in zip(*columns, strict=True)]
+
+
+def added(one: dict[str, list[Number]], other: dict[str, list[Number]]) -> dict[str, list[Number]]:
+    """The sums of two gradients, where there are two."""
+    return {
+        name: [a + b for a, b in zip(one[name], new, strict=True)] if name in one else new
+        for name, new in other.items()
+    }

@@ -74,6 +74,19 @@ def digits(value: float) -> Decimal:
     return Decimal(float(value))
 
 
-def rounded(array: Any, number: Reader) -> list[Number]:
-    """A variable's values as a framework gets them, in float32."""
-    return [number(v) for v in array.astype("float32").ravel().tolist()]
+_TYPES = {  # digits of the significand, the smallest step and the first power of two that is too large, in powers of 2
+    "float16": (11, -24, 16),
+    "bfloat16": (8, -133, 128),
+    "float32": (24, -149, 128),
+    "float64": (53, -1074, 1024),
+}
+
+
+def nearest(value: float, dtype: str) -> float:
+    """The number of a floating-point type that is nearest to a value; of two, the even one."""
+    significand, smallest, limit = _TYPES[dtype]
+    if value == 0 or not math.isfinite(value):
+        return value
+    step = math.ldexp(1, max(math.frexp(value)[1] - significand, smallest))
+    found = round(value / step) * step
+    return found if limit == 1024 or abs(found) < 2.0**limit else math.copysign(math.inf, value)

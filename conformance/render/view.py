@@ -12,7 +12,7 @@ import numpy as np
 from conformance.case import Case
 from conformance.dialect import STANDARD
 from conformance.judge import Compared, Divergence, Result
-from conformance.layers import BatchNorm, BatchNormEntry, Dense, DenseEntry
+from conformance.layers import AgainEntry, BatchNorm, BatchNormEntry, Dense, DenseEntry, Entry, ModelEntry
 from conformance.render.words import MOST, numbers, sentence, times
 from conformance.report import Column
 
@@ -123,11 +123,21 @@ def settings(case: Case) -> Iterator[tuple[str, str]]:
     """Each layer of a case: what kind it is, and what the case says of it."""
     if case.text.layer is not None:
         yield "batch_norm", _settings(case.text.layer)
-    for entry in case.text.network or ():
+    yield from _entries(case.text.network or [])
+
+
+def _entries(entries: list[Entry]) -> Iterator[tuple[str, str]]:
+    for entry in entries:
         if isinstance(entry, DenseEntry):
             yield "dense", _settings(entry.dense)
         elif isinstance(entry, BatchNormEntry):
             yield "batch_norm", _settings(entry.batch_norm)
+        elif isinstance(entry, ModelEntry):
+            yield "model", f"name: {entry.model.name}, with these layers"
+            yield from _entries(entry.model.layers)
+            yield "end of", entry.model.name
+        elif isinstance(entry, AgainEntry):
+            yield "again", entry.again
         else:
             yield "activation", entry.activation
 
