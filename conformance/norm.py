@@ -70,7 +70,7 @@ class Norm(Part):
             return self.inferred(x)
         batch = self.batch(x, how)
         if not batch.count:
-            return self.degenerate(x, how, batch, moves=learns or frozen == "trains")
+            return self.degenerate(x, batch, moves=learns or frozen == "trains")
         if self.settings.epsilon == 0 and self.training and self.dialect.epsilon_zero == "refuses":
             raise Refused
         if batch.count <= 1 and self.dialect.one_value_per_channel == "refuses":
@@ -83,17 +83,20 @@ class Norm(Part):
         self.training = True
         return self.normalised(x, batch.mean, batch.variance)
 
-    def degenerate(self, x: Floats, how: Pass, batch: Batch, *, moves: bool) -> Floats:
-        """A training pass over no value at all."""
-        convention = self.dialect.empty_batch if how.mask is None else self.dialect.masked_batch
+    def degenerate(self, x: Floats, batch: Batch, *, moves: bool) -> Floats:
+        """A pass over no value at all that asks for its statistics."""
+        convention = self.dialect.masked_batch if x.size else self.dialect.empty_batch
+        convention = convention if self.training else "nan"  # of a layer that keeps no statistics, in inference
         if convention == "refuses":
             raise Refused
-        if convention == "keeps":
+        if convention == "keeps" and self.settings.track:
             return self.inferred(x)
-        if convention == "zeros":
-            batch = Batch(np.zeros_like(batch.mean), np.zeros_like(batch.variance), 0)
+        value = 0.0 if convention == "zeros" else np.nan
+        batch = Batch(np.full_like(batch.mean, value), np.full_like(batch.variance, value), 0)
         if moves:
             self.update(batch)
+        if self.training and self.settings.track and self.dialect.training_normalisation == "moving":
+            return self.inferred(x)
         return self.normalised(x, batch.mean, batch.variance)
 
     def batch(self, x: Floats, how: Pass) -> Batch:

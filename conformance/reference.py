@@ -5,6 +5,7 @@ Every array has the leading axis R of copies that `rounding.py` explains. Conven
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from functools import lru_cache, singledispatchmethod
 from typing import Any, NoReturn
@@ -36,6 +37,8 @@ from conformance.steps import (
 )
 from conformance.training import Part, Pass, Refused, optimizer
 
+Parts = tuple[dict[str, list[Part]], list[Part]]
+
 
 @dataclass(frozen=True, slots=True)
 class Saved:
@@ -60,7 +63,7 @@ class Machine(Model):
     def __init__(self, case: Case, dialect: Dialect, kind: type[Norm] = Norm) -> None:
         super().__init__(case, dialect, kind)
         self.checkpoints: dict[str, list[Saved]] = {}
-        self.exports: dict[str, list[Saved]] = {}
+        self.exports: dict[str, Parts] = {}
 
     def run(self, name: str, given: bool | None, step: Any, *, by_hand: bool = False) -> dict[str, Floats]:
         """A pass of the data of a name, as a step describes it."""
@@ -82,11 +85,16 @@ class Machine(Model):
     def _predict(self, step: Predict) -> dict[str, Floats]:
         if step.exported is None:
             return self.run(step.predict, False, step)
-        kept = self.snapshot()
-        self.take(self.exports[step.exported])
-        computed = self.run(step.predict, False, step)
-        self.take(kept)
-        return computed
+        own = self.routes, self.parts
+        self.routes, self.parts = self.copied(*self.exports[step.exported])
+        try:
+            return self.run(step.predict, False, step)
+        finally:
+            self.routes, self.parts = own
+
+    def copied(self, routes: dict[str, list[Part]], parts: list[Part]) -> Parts:
+        """Copies of parts that share nothing with them but the stream of nudges."""
+        return copy.deepcopy((routes, parts), {id(self.rounding): self.rounding})
 
     @perform.register
     def _call(self, step: Call) -> dict[str, Floats]:
@@ -153,7 +161,7 @@ class Machine(Model):
 
     @perform.register
     def _export(self, step: Export) -> dict[str, Floats]:
-        self.exports[step.export] = self.snapshot()
+        self.exports[step.export] = self.copied(self.routes, self.parts)
         return {}
 
     @perform.register
@@ -164,11 +172,6 @@ class Machine(Model):
     def snapshot(self) -> list[Saved]:
         """What a checkpoint could hold, part by part."""
         return [Saved(dict(part.variables), part.updates, getattr(part, "settings", None)) for part in self.parts]
-
-    def take(self, saved: list[Saved]) -> None:
-        """Take over all variables of a snapshot."""
-        for part, one in zip(self.parts, saved, strict=True):
-            part.variables, part.updates = dict(one.variables), one.updates
 
     @perform.register
     def _restore(self, step: Restore) -> dict[str, Floats]:

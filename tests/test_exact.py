@@ -118,14 +118,45 @@ def test_both_references_agree_on_generated_networks(loaded, dialect):
     assert [] == list(disagreements(loaded, dialect))
 
 
-LAYER = "layer: {features: 1, momentum: 0.5, epsilon: 5, moving_mean: [8]%s}\ndata: {b: [[1], [5]], up: [[1], [0]]}\n"
+LAYER = """
+layer: {features: 1, momentum: 0.5, epsilon: 5, moving_mean: [8]%s}
+data: {b: [[1], [5]], up: [[1], [0]], nobody: [0, 0], none: {random_state: 1, normal: [0, 1]},
+       none_kept: {random_state: 1, normal: [0]}}
+"""
 SEQUENCE = """
 network: [{dense: {name: stem, kernel: [[2]]}}, {batch_norm: {name: norm, features: 1, momentum: 0.5, epsilon: 5}}]
 data: {b: [[[1], [5]], [[2], [4]], [[0], [7]]], t: [[[0], [1]], [[0], [0]], [[1], [1]]]}
 steps: [{predict: b}, {fit: b, targets: t, optimizer: {sgd: {learning_rate: 0.1}}, batch_size: 2}]
 """
+AROUND = """
+network: [{batch_norm: {name: norm, features: 1, momentum: 0.5, epsilon: 5}}, {model: {name: m, layers: [again: norm]}}]
+data: {b: [[1], [5]]}
+steps: [train: b]
+"""
 SETTLED = {
     "a dense layer takes data of any rank that a batch may have": (SEQUENCE, {}),
+    "a batch without rows is empty, whether or not there is a mask": (
+        LAYER % "" + "steps: [{train: none, mask: none_kept}]",
+        {"masked_batch": "nan"},
+    ),
+    "a batch of nothing that is fed as 0 is normalised with the moving statistics where training does so": (
+        LAYER % "" + "steps: [{train: b, mask: nobody}]",
+        {"masked_batch": "zeros", "training_normalisation": "moving"},
+    ),
+    "a layer that keeps no statistics has none to infer with where nothing is left of a batch": (
+        LAYER.replace(", moving_mean: [8]", ", track: false") % "" + "steps: [{train: b, mask: nobody}]",
+        {},
+    ),
+    "a nested model may call a layer that stands around it": (AROUND, {}),
+    "the loss of no sample is 0 / 0": (LAYER % "" + "steps: [{evaluate: none, targets: none}]", {}),
+    "an exported model keeps the flags that it was exported with": (
+        LAYER % ", training: true" + "steps: [{export: e}, {freeze: {}}, {predict: b, exported: e}]",
+        {},
+    ),
+    "a prediction of an exported model leaves the mode of the model alone": (
+        LAYER % "" + "steps: [{export: e}, {predict: b, exported: e}, {call: b, training: unset}]",
+        {"bare_call": "as_last_set"},
+    ),
     "a statistic that is assigned counts as a hidden average": (
         LAYER % "" + "steps: [train: b, set: {moving_mean: [100]}, train: b]",
         {"startup": "zero_debias"},

@@ -90,7 +90,7 @@ class Norm:
             if convention == "refuses":
                 raise Refused
             if convention == "keeps":
-                from_batch = moves = training = False
+                from_batch, moves, training = not self.settings.track, False, False
             zeros = convention == "zeros"
         if training and self.settings.epsilon == 0 and self.dialect.epsilon_zero == "refuses":
             raise Refused
@@ -131,8 +131,6 @@ class Norm:
         later = self.settings.track and self.dialect.training_normalisation == "moving"
         if from_batch and not later:
             return mean, variance, False
-        if not self.settings.track:
-            return self.zero, self.number(1), True  # nobody says what a batch without values is normalised with
         return self.variables["moving_mean"][c], self.variables["moving_variance"][c], True
 
     def moved(self, name: str, c: int, new: Number) -> Number:
@@ -158,7 +156,7 @@ class Norm:
         for c, (centred, power, root, gamma, from_batch) in enumerate(self.calls.pop()):
             dys = [row[c] for row in upstream]
             total, product = sum(dys, self.zero), sum(map(operator.mul, dys, centred), self.zero)
-            gradients["gamma"].append(product / root)
+            gradients["gamma"].append(product / root if dys else self.zero)
             gradients["beta"].append(total)
             if from_batch:
                 slope = product / power / n
