@@ -221,6 +221,6 @@ def test_a_file_that_is_not_there_is_told(folder):
 
 def test_a_case_that_would_change_is_refused(monkeypatch):
     """The last line of defence against faults of the formatter."""
-    monkeypatch.setattr("conformance.authoring.canonical._document", lambda tree: ["title: y"])
+    monkeypatch.setattr("conformance.authoring.canonical.printed", lambda tree: "title: y")
     with pytest.raises(BadInput, match="that would change what it says"):
         canonical("title: x", "f")

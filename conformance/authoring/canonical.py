@@ -21,11 +21,17 @@ def canonical(text: str, file: str) -> str:
     """The text of a case in its canonical form; BadInput where it is no YAML that we read."""
     before = parse(text, file)
     tree = grow(text)
-    made = "\n".join(_document(tree)) + "\n"
+    made = printed(tree)
     same = repr(_sorted(before.content)) == repr(_sorted(parse(made, file).content))
-    if not same or _remarks(tree) != _remarks(grow(made)):
+    if not same or grow(text).comments() != grow(made).comments():
         raise BadInput([Problem(file, 1, 1, "cannot be formatted: that would change what it says (a fault of ours)")])
     return made
+
+
+def printed(tree: Tree) -> str:
+    """A tree as text, in the canonical form."""
+    _arrange(tree.root, ())
+    return "\n".join([*_block(tree.root, 0), *tree.tail]) + "\n"
 
 
 def _sorted(content: object) -> object:
@@ -35,30 +41,17 @@ def _sorted(content: object) -> object:
     return [_sorted(value) for value in content] if isinstance(content, list) else content
 
 
-def _remarks(tree: Tree) -> list[str]:
-    """Every comment, sorted."""
-
-    def of(node: Node) -> list[str]:
-        own = [[*item.above, item.head, *item.inside, item.behind, *of(item.value)] for item in node.entries]
-        return [comment for several in own for comment in several if comment]
-
-    return sorted(of(tree.root) + tree.tail)
-
-
-def _document(tree: Tree) -> list[str]:
-    _arrange(tree.root, ())
-    return [*_block(tree.root, 0), *tree.tail]
-
-
 def _arrange(node: Node, place: Place) -> None:
     """Put the keys in order and choose the style of everything."""
     named = {item.key.value: item for item in node.entries if item.key}
     if named:
         node.items = [named[key] for key in order(place, list(named))]
     wide = not place or (len(place) == 1 and place[0] in BLOCK) or (len(place) == 2 and place[0] == "steps")
-    node.flow = node.flow and not node.commented and not (wide and node.entries)
+    node.flow = node.flow and not node.comments() and not (wide and node.entries)
     for index, item in enumerate(node.entries):
         _arrange(item.value, (*place, item.key.value if item.key else index))
+        if item.behind and item.value.entries and not item.value.flow:  # it stood behind a closing bracket
+            item.above, item.behind = [*item.above, item.behind], ""
 
 
 def _block(node: Node, indent: int) -> list[str]:
@@ -83,7 +76,7 @@ def _entry(item: Item, indent: int) -> list[str]:
     value = item.value
     if value.items is None:
         return _with(item.above, _scalar(item.key.value, value, start, indent + 2), item.behind, indent)
-    line = f"{start} {_inline(value)}"
+    line = f"{start} {inline(value)}"
     if value.flow and not (item.head or item.inside or _rows(value)) and len(line) <= WIDTH:
         return _with(item.above, [line], item.behind, indent)
     inside = [" " * (indent + 2) + comment for comment in item.inside]
@@ -105,7 +98,7 @@ def _value(node: Node, indent: int) -> list[str]:
         return _scalar("", node, "", indent)
     if not node.flow:
         return _block(node, indent)
-    line = " " * indent + _inline(node)
+    line = " " * indent + inline(node)
     return [line] if len(line) <= WIDTH and not _rows(node) else _broken(node, " " * indent)
 
 
@@ -136,7 +129,7 @@ def _filled(node: Node, start: str, rows: list[bool]) -> list[str]:
             lines += [" " * column] if (rows[index - 1] if rows else full) else []
             lines[-1] += " " if lines[-1].strip() else ""
         if len(lines[-1]) + len(piece) > WIDTH and item.value.entries:
-            nested = _broken(item.value, lines[-1] + piece[: len(piece) - 1 - len(_inline(item.value))])
+            nested = _broken(item.value, lines[-1] + piece[: len(piece) - 1 - len(inline(item.value))])
             lines[-1:] = [*nested[:-1], nested[-1] + piece[-1]]
         else:
             lines[-1] += piece
@@ -144,10 +137,10 @@ def _filled(node: Node, start: str, rows: list[bool]) -> list[str]:
 
 
 def _piece(item: Item) -> str:
-    return f"{_word(item.key)}: {_inline(item.value, item.key.value)}" if item.key else _inline(item.value)
+    return f"{_word(item.key)}: {inline(item.value, item.key.value)}" if item.key else inline(item.value)
 
 
-def _inline(node: Node, key: str = "") -> str:
+def inline(node: Node, key: str = "") -> str:
     """A value on one line."""
     if node.items is None:
         return _word(node, key)

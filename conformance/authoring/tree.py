@@ -25,15 +25,29 @@ class Node:
     value: str = ""
     items: list[Item] | None = None
 
+    @classmethod
+    def scalar(cls, text: str) -> Node:
+        """A plain scalar that was in no file."""
+        return cls(0, 0, text, value=text)
+
+    @classmethod
+    def sequence(cls, nodes: list[Node]) -> Node:
+        """A list in flow style that was in no file."""
+        return cls(0, 0, "", flow=True, is_list=True, items=[Item(node) for node in nodes])
+
+    @classmethod
+    def mapping(cls, nodes: dict[str, Node]) -> Node:
+        """A mapping in flow style that was in no file."""
+        return cls(0, 0, "", flow=True, items=[Item(node, cls.scalar(key)) for key, node in nodes.items()])
+
     @property
     def entries(self) -> list[Item]:
         """The items; a scalar has none."""
-        return self.items or []
+        return [] if self.items is None else self.items
 
-    @property
-    def commented(self) -> bool:
-        """Whether a comment stands somewhere inside."""
-        return any(item.comments or item.value.commented for item in self.entries)
+    def comments(self) -> list[str]:
+        """Every comment inside."""
+        return [comment for item in self.entries for comment in item.comments()]
 
 
 @dataclass(slots=True)
@@ -52,10 +66,10 @@ class Item:
         """Where it begins."""
         return (self.key or self.value).start
 
-    @property
-    def comments(self) -> bool:
-        """Whether it has a comment of its own."""
-        return bool(self.above or self.head or self.inside or self.behind)
+    def comments(self) -> list[str]:
+        """Its own comments, and those inside its value."""
+        own = [*self.above, self.head, *self.inside, self.behind]
+        return [comment for comment in own if comment] + self.value.comments()
 
 
 @dataclass(slots=True)
@@ -64,6 +78,22 @@ class Tree:
 
     root: Node
     tail: list[str]
+
+    def comments(self) -> list[str]:
+        """Every comment, sorted."""
+        return sorted(self.root.comments() + self.tail)
+
+    def at(self, *place: str | int) -> Node:
+        """The value at a place that is there."""
+        node = self.root
+        for part in place:
+            items = node.entries
+            node = items[part].value if isinstance(part, int) else _named(items, part)
+        return node
+
+
+def _named(items: list[Item], key: str) -> Node:
+    return next(item.value for item in items if item.key and item.key.value == key)
 
 
 def grow(text: str) -> Tree:
