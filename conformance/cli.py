@@ -122,6 +122,29 @@ def fmt(paths: tuple[Path, ...], root: Path, *, check: bool) -> None:
 
 
 @main.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@CASES
+@click.option("--title", default="What is claimed, in one sentence", help="The claim, in one sentence.")
+@click.option("--statement", "statements", multiple=True, metavar="ID", help="A sentence of the specification.")
+@click.option("--features", type=click.IntRange(1, 8), default=1, show_default=True, help="Channels of the layer.")
+def new(path: Path, root: Path, title: str, statements: tuple[str, ...], features: int) -> None:
+    """Write a new case for you to edit, at PATH below the folder of cases."""
+    from conformance.authoring.new import create
+
+    click.echo(f"{create(path, root, title, statements, features)} is written: edit {path}")
+
+
+@main.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+def fill(paths: tuple[Path, ...]) -> None:
+    """Write into case files the literals that they ask for, from exact arithmetic."""
+    from conformance.authoring.fill import fill_files
+
+    for file, changed in fill_files(paths):
+        click.echo(f"{file}: {'filled in' if changed else 'nothing to fill in'}")
+
+
+@main.command()
 def schema() -> None:
     """Print the JSON Schema of a case file, for editors."""
     from conformance.case import schema as make

@@ -5,6 +5,7 @@ Every array has the leading axis R of copies that `rounding.py` explains.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 
 import numpy as np
@@ -18,6 +19,8 @@ from conformance.norm import Norm
 from conformance.rounding import Rounding, copies
 from conformance.steps import Restore
 from conformance.training import Activation, Dense, Optimizer, Part, Pass
+
+Parts = tuple[dict[str, list[Part]], list[Part]]
 
 
 class Model:
@@ -96,6 +99,10 @@ class Model:
         if quantity in ("output", "input_gradient"):
             return first.dtype
         return first.kept_in
+
+    def copied(self, routes: dict[str, list[Part]], parts: list[Part]) -> Parts:
+        """Copies of parts that share nothing with them but the stream of nudges."""
+        return copy.deepcopy((routes, parts), {id(self.rounding): self.rounding})
 
     def data(self, name: str) -> Floats:
         """An array of the case."""

@@ -5,7 +5,6 @@ Every array has the leading axis R of copies that `rounding.py` explains. Conven
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from functools import lru_cache, singledispatchmethod
 from typing import Any, NoReturn
@@ -15,7 +14,7 @@ import numpy as np
 from conformance.case import Case
 from conformance.dialect import Dialect
 from conformance.fields import Floats
-from conformance.machine import Model
+from conformance.machine import Model, Parts
 from conformance.norm import Norm
 from conformance.rounding import Value, value
 from conformance.steps import (
@@ -36,8 +35,6 @@ from conformance.steps import (
     Unfreeze,
 )
 from conformance.training import Part, Pass, Refused, optimizer
-
-Parts = tuple[dict[str, list[Part]], list[Part]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +88,6 @@ class Machine(Model):
             return self.run(step.predict, False, step)
         finally:
             self.routes, self.parts = own
-
-    def copied(self, routes: dict[str, list[Part]], parts: list[Part]) -> Parts:
-        """Copies of parts that share nothing with them but the stream of nudges."""
-        return copy.deepcopy((routes, parts), {id(self.rounding): self.rounding})
 
     @perform.register
     def _call(self, step: Call) -> dict[str, Floats]:
@@ -161,13 +154,21 @@ class Machine(Model):
 
     @perform.register
     def _export(self, step: Export) -> dict[str, Floats]:
-        self.exports[step.export] = self.copied(self.routes, self.parts)
+        self.export(step)
         return {}
+
+    def export(self, step: Export) -> None:
+        """Write an exported model."""
+        self.exports[step.export] = self.copied(self.routes, self.parts)
 
     @perform.register
     def _save(self, step: Save) -> dict[str, Floats]:
-        self.checkpoints[step.save] = self.snapshot()
+        self.save(step)
         return {}
+
+    def save(self, step: Save) -> None:
+        """Write a checkpoint."""
+        self.checkpoints[step.save] = self.snapshot()
 
     def snapshot(self) -> list[Saved]:
         """What a checkpoint could hold, part by part."""
@@ -192,8 +193,7 @@ class Machine(Model):
         """Take over what the checkpoint has."""
         names = self.loaded(step)
         for part, saved in self.pairs(step):
-            there = saved.variables.items()
-            part.variables.update({name: value for name, value in there if part.full(name) in names})
+            part.variables |= {name: saved.variables[name] for name in part.variables if part.full(name) in names}
             part.updates = saved.updates
             if isinstance(part, Norm) and self.dialect.settings_restored == "checkpoint":
                 kept = {"momentum": saved.settings.momentum, "epsilon": saved.settings.epsilon}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from conformance.authoring.canonical import WIDTH, inline, printed
+from conformance.authoring.files import write
 from conformance.authoring.literals import Literals, disagreeing, literals
 from conformance.authoring.spell import spelled
 from conformance.authoring.tree import Item, Node, Tree, grow
 from conformance.authoring.wishes import Wish, wishes
 from conformance.case import Case
-from conformance.load import build
+from conformance.load import build, decode, read
 from conformance.margins import LEAST
 from conformance.strict_yaml import BadInput, Document, Problem, parse
 
@@ -35,6 +38,23 @@ def filled(text: str, file: str) -> str:
     if wrong or grow(text).comments() != grow(made).comments():
         raise BadInput([Problem(file, 1, 1, "cannot be filled in (a fault of ours)"), *wrong])
     return made
+
+
+def fill_files(paths: Sequence[Path]) -> list[tuple[Path, bool]]:
+    """Write the literals that files ask for into all of them, or into none; which have changed."""
+    made, problems = dict[Path, tuple[str, str]](), list[Problem]()
+    for file in paths:
+        try:
+            text = decode(read(file), str(file))
+            made[file] = text, filled(text, str(file))
+        except BadInput as error:
+            problems += error.problems
+    if problems:
+        raise BadInput(problems)
+    for file, (before, after) in made.items():
+        if before != after:
+            write(file, after)
+    return [(file, before != after) for file, (before, after) in made.items()]
 
 
 def _fulfil(tree: Tree, wish: Wish, case: Case, document: Document) -> None:
