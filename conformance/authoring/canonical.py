@@ -50,7 +50,10 @@ def _arrange(node: Node, place: Place) -> None:
     node.flow = node.flow and not node.comments() and not (wide and node.entries)
     for index, item in enumerate(node.entries):
         _arrange(item.value, (*place, item.key.value if item.key else index))
-        if item.behind and item.value.entries and not item.value.flow:  # it stood behind a closing bracket
+        one_line = "\n" not in item.value.source
+        if (
+            item.behind and item.value.entries and not item.value.flow and one_line
+        ):  # behind all of it, not its last item
             item.above, item.behind = [*item.above, item.behind], ""
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from conformance.authoring.canonical import canonical
 from conformance.authoring.fill import filled
-from conformance.strict_yaml import BadInput, Problem
+from conformance.strict_yaml import BadInput, Problem, parse
 
 _FOLDER = re.compile(r"[a-z0-9_]+\Z")
 _TEXT = """\
@@ -42,7 +42,7 @@ def create(path: Path, root: Path, title: str, statements: Sequence[str], featur
     inside = path.resolve().relative_to(root.resolve())
     text = _TEXT.format(
         up="../" * (len(inside.parts) - 1),
-        title=json.dumps(title, ensure_ascii=False),
+        title=_text(title),
         statements=", ".join(statements),
         features=features,
         gamma=[12 + 3 * channel for channel in range(features)],
@@ -59,6 +59,15 @@ def create(path: Path, root: Path, title: str, statements: Sequence[str], featur
     except OSError as error:
         raise BadInput([Problem(str(path), 1, 1, f"cannot be written: {error.strerror or error}")]) from None
     return inside.with_suffix("").as_posix()
+
+
+def _text(text: str) -> str:
+    """A text as YAML: in quotes where it would be read as something else without."""
+    try:
+        same = parse(f"title: {text}", "").content == {"title": text}
+    except BadInput:
+        same = False
+    return text if same else json.dumps(text, ensure_ascii=False)
 
 
 def _unfit(path: Path, root: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,10 @@ def spelled(number: Decimal, dtype: str) -> str:
 
 
 def _nearest(number: Decimal, kind: type[Any]) -> Any:
-    """The value of a type that is nearest to a number, which the way through another type may miss; finite."""
-    near = kind(float(number)) if abs(number) <= Decimal(float(np.finfo(kind).max)) else np.float64(number)
-    around = [np.nextafter(near, type(near)(end)) for end in (-np.inf, np.inf)]
-    finite = [value for value in (near, *around) if np.isfinite(value) and value]
-    return min(finite, key=lambda value: abs(Decimal(float(value)) - number), default=np.float64(number))
+    """The value of a type that is nearest to a number, which the way through another type may miss by one."""
+    near = kind(float(number)) if abs(number) <= Decimal(float(np.finfo(kind).max)) else kind(0)
+    if near == 0:  # too large for the type, or too small
+        return np.float64(number)
+    around = [near, np.nextafter(near, kind(-np.inf)), np.nextafter(near, kind(np.inf))]
+    finite = [value for value in around if np.isfinite(value)]
+    return min(finite, key=lambda value: abs(Fraction(float(value)) - Fraction(number)))
