@@ -41,7 +41,7 @@ def wishes(document: Document) -> tuple[list[Wish], Document]:
         if isinstance(step, dict)
         for wish in (*_expected(index, step), *_others(index, step, document))
     ]
-    return found, Document(document.file, content, document.marks)
+    return found, Document(document.file, document.text, content)
 
 
 def _expected(index: int, step: dict[str, Any]) -> Iterator[Wish]:
