@@ -75,18 +75,19 @@ class Norm(Part):
             return self.inferred(x)
         batch = self.batch(x, how)
         if not batch.count:
-            return self.degenerate(x, how, batch, moves=learns or frozen == "trains")
+            return self.degenerate(x, batch, moves=learns or frozen == "trains")
         if self.settings.epsilon == 0 and self.training and self.dialect.epsilon_zero == "refuses":
             raise Refused
         if batch.count <= 1 and self.dialect.one_value_per_channel != "computes":
             return self.alone(x)
-        share, moves = 1 - self.momentum(), self.training and (learns or frozen == "trains")
+        share, moves = self.share(), self.training and (learns or frozen == "trains")
         if moves:
             self.update(batch)
         if self.training and self.settings.track and self.dialect.training_normalisation == "moving":
             y = self.inferred(x)
             if moves:
-                corrected = formulas.bessel(batch.count) if self.dialect.variance == "sample" else 1.0
+                sample = self.dialect.variance == "sample" and batch.count > 1
+                corrected = formulas.bessel(batch.count) if sample else 1.0
                 self.tape[-1] = replace(self.tape[-1], shares=(share, share * corrected), centre=batch.mean)
             return y
         return self.normalised(x, batch.mean, batch.variance, training=True)
@@ -99,17 +100,20 @@ class Norm(Part):
         self.tape.append(formulas.Normalised(x, zero, one - self.settings.epsilon))
         return x
 
-    def degenerate(self, x: Floats, how: Pass, batch: Batch, *, moves: bool) -> Floats:
-        """A training pass over no value at all."""
-        convention = self.dialect.empty_batch if how.mask is None else self.dialect.masked_batch
+    def degenerate(self, x: Floats, batch: Batch, *, moves: bool) -> Floats:
+        """A pass over no value at all that asks for its statistics."""
+        convention = self.dialect.masked_batch if x.size else self.dialect.empty_batch
+        convention = convention if self.training else "nan"  # of a layer that keeps no statistics, in inference
         if convention == "refuses":
             raise Refused
-        if convention == "keeps":
+        if convention == "keeps" and self.settings.track:
             return self.inferred(x)
-        if convention == "zeros":
-            batch = Batch(np.zeros_like(batch.mean), np.zeros_like(batch.variance), 0)
+        value = 0.0 if convention == "zeros" else np.nan
+        batch = Batch(np.full_like(batch.mean, value), np.full_like(batch.variance, value), 0)
         if moves:
             self.update(batch)
+        if self.training and self.settings.track and self.dialect.training_normalisation == "moving":
+            return self.inferred(x)
         return self.normalised(x, batch.mean, batch.variance, training=True)
 
     def batch(self, x: Floats, how: Pass) -> Batch:
@@ -161,6 +165,12 @@ class Norm(Part):
         if self.dialect.startup == "first_batch" and self.updates == 0:
             return 0.0
         return self.settings.momentum
+
+    def share(self) -> float:
+        """How much of the statistics that a pass uses the coming update's batch will be."""
+        share, weight = 1 - self.momentum(), 1 - self.momentum() ** (self.updates + 1)
+        debiased = self.dialect.startup in ("zero_debias", "debiased_in_inference")
+        return share / weight if debiased and weight else share
 
     def move(self, name: str, new: Floats, weight: float) -> None:
         """Move one statistic, as the start-up convention has it; weight is that of all batches after this one."""
