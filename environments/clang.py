@@ -1,4 +1,4 @@
-"""Puts a program named clang into a folder, which compiles with the zig that a package brings: tinygrad wants a compiler.
+"""Puts a program named clang into a folder, which compiles with the zig of a package: tinygrad wants a compiler.
 
 Usage: python environments/clang.py FOLDER
 """
