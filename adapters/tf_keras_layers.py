@@ -29,6 +29,7 @@ except ImportError:
 OPTIMIZERS = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}
 BARE = ("layer", "graph", "fused", "unfused")
 WHOLE = {"savedmodel": "", "archive": ".keras"}  # {mode: suffix of a file or folder that holds the whole model}
+HAS_ARCHIVE = [int(number) for number in keras.__version__.split(".")[:2]] >= [2, 12]
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"  # where a TensorFlow checkpoint says which object has which tensors
 
 
@@ -76,12 +77,12 @@ def describe():
             "frozen_training_call": "infers",
             "freeze_takes_effect": "at_compile",
             "bare_call": "infers",
-            # https://www.tensorflow.org/guide/keras/transfer_learning
+            # https://github.com/keras-team/keras/blob/09c133c565/guides/transfer_learning.py
             "baked_training": "kept",
             # what load_weights reads is read as by restore, whose assertions are "optional sanity checks":
             # https://tensorflow.org/versions/r2.13/api_docs/python/tf/train/Checkpoint
             "missing_statistics": "kept",
-            # https://tensorflow.org/versions/r2.10/api_docs/python/tf/keras/optimizers/Adam
+            # https://tensorflow.org/versions/r2.7/api_docs/python/tf/keras/optimizers/Adam
             "adam_epsilon": "uncorrected",
         },
     }
@@ -134,7 +135,9 @@ def make_model(entries, mode, made, name=None):
         made[entry["name"]] = layers[-1]
     flags = [given(training=entry.get("training")) for entry in entries]
     if any(flags) and mode in ("sequential", *BARE):
-        raise Unsupported("mode " + mode + " has no place for a baked training flag: that is in layer(inputs, training=…)")
+        raise Unsupported(
+            "mode " + mode + " has no place for a baked training flag: that is in layer(inputs, training=…)"
+        )
     shape = sample_shape(entries)
     if mode in BARE:
         layers[0].build((None, *([1] * (3 - len(shape)) if mode == "fused" else []), *shape))
@@ -161,7 +164,11 @@ class Stack(keras.Model):
     def call(self, x, training=None, mask=None):
         for layer, flag in zip(self.stack, self.flags):
             if isinstance(layer, (keras.layers.BatchNormalization, keras.Model)):
-                x = layer(x, **dict({"training": training}, **given(mask=mask)), **flag) if not flag else layer(x, **flag)
+                x = (
+                    layer(x, **dict({"training": training}, **given(mask=mask)), **flag)
+                    if not flag
+                    else layer(x, **flag)
+                )
             else:
                 x = layer(x)
         return x
@@ -176,6 +183,8 @@ class Network:
         self.build(network, mode)
 
     def build(self, entries, mode):
+        if mode == "archive" and not HAS_ARCHIVE:
+            raise Unsupported("there are no .keras files before Keras 2.12")
         self.mode, self.bare, self.compiled, self.layers = mode, mode in BARE, {}, {}
         self.model = make_model(entries, mode, self.layers)
         if mode == "nested":
@@ -185,7 +194,7 @@ class Network:
         self.set(self.given_variables(entries))
 
     def trace(self):
-        """tf.function keeps the flags of when it was traced: https://www.tensorflow.org/guide/function"""
+        """What Python objects said is read once: https://tensorflow.org/versions/r2.1/api_docs/python/tf/function"""
         self.forward = tf.function(self.model.__call__) if self.mode == "graph" else self.model
         self.gradients = tf.function(gradients) if self.mode == "graph" else gradients
 
@@ -227,7 +236,7 @@ class Network:
 
     def tensor(self, x):
         x = tf.convert_to_tensor(x)
-        return tf.reshape(x, [len(x)] + [1] * (4 - x.ndim) + list(x.shape[1:])) if self.mode == "fused" else x
+        return tf.reshape(x, [len(x)] + [1] * (4 - len(x.shape)) + list(x.shape[1:])) if self.mode == "fused" else x
 
     def array(self, output, x):
         return output.numpy().reshape(x.shape) if self.mode == "fused" else output.numpy()
