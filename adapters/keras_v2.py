@@ -19,6 +19,9 @@ try:
 except ImportError:
     keras = getattr(tf, "keras", None) or tf.contrib.keras
 
+if hasattr(tf, "enable_resource_variables"):
+    tf.enable_resource_variables()  # with others a step may read weights that it has changed already, or may not
+
 K = keras.backend
 VERSION = [int(part) for part in keras.__version__.split("-")[0].split(".")[:3]]
 STANDALONE = keras.__name__ == "keras"
@@ -37,19 +40,23 @@ def describe():
         "modes": {"functional": {}, "sequential": {}, "nested": {}},
         "about": {"nested": ["FREEZE-4", "FREEZE-5", "FREEZE-7", "MODE-9", "RESTORE-1"]},
         "dialect": {
-            # standalone from 2.1.3 on, by intention: https://github.com/keras-team/keras/pull/9028
+            # standalone from 2.1.4 on: https://github.com/keras-team/keras/pull/9028
             # the others undocumented, as observed
-            "variance": "sample" if STANDALONE and VERSION >= [2, 1, 3] else "population",
+            "variance": "sample" if STANDALONE and VERSION >= [2, 1, 4] else "population",
+            # standalone from 2.1.3 on: https://github.com/keras-team/keras/pull/9003
+            # undocumented, as observed: no more in 2.3
+            "startup": "zero_debias" if STANDALONE and [2, 1, 3] <= VERSION < [2, 3] else "none",
             # undocumented, as observed
             "variance_algorithm": "two_pass",
             "one_value_per_channel": "computes",
-            "startup": "none",
             "missing_statistics": "refused",
-            "bare_call": "infers",
             "baked_training": "kept",
+            # undocumented, as observed: at first the learning phase had to be fed
+            "bare_call": "refuses" if STANDALONE and VERSION < [2, 1, 3] else "infers",
             # it says of 1.* that a frozen layer does not switch to inference, but that its updates are not run
             # https://github.com/tensorflow/tensorflow/blob/10f7d23b9c/tensorflow/python/keras/layers/normalization_v2.py
-            "frozen_training_call": "batch_statistics",
+            # but standalone before 2.1.3 they are: https://github.com/keras-team/keras/issues/7085
+            "frozen_training_call": "trains" if STANDALONE and VERSION < [2, 1, 3] else "batch_statistics",
             "freeze_takes_effect": "at_compile",
             # undocumented, as observed
             "adam_epsilon": "uncorrected",
