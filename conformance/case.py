@@ -87,6 +87,11 @@ class Text(Strict):
     data: dict[Name, Data]
     steps: Annotated[list[AnyStep], Field(min_length=1)]
 
+    @property
+    def dtype(self) -> str:
+        """What the data are cast to: the type of the single layer; networks compute in float32."""
+        return self.layer.dtype if self.layer is not None else "float32"
+
     @model_validator(mode="after")
     def layer_or_network(self) -> Text:
         """A case has one layer or one network."""
@@ -102,7 +107,7 @@ class Case:
     id: str
     digest: str
     text: Text
-    data: Mapping[str, NDArray[np.float32]]
+    data: Mapping[str, NDArray[Any]]
 
 
 def schema() -> dict[str, Any]:

@@ -53,7 +53,17 @@ def run_and_report(
     corpus = select(root, globs)
     corpus.check()
     workers = jobs or os.cpu_count() or 1
-    job = Job(chosen, modes, corpus, interpreter, folder / "runs", resume, workers, ("conformance", "run", *words))
+    job = Job(
+        chosen,
+        modes,
+        corpus,
+        interpreter,
+        folder / "runs",
+        resume,
+        workers,
+        ("conformance", "run", *words),
+        bool(names),
+    )
     ran = _run(job)
     excuses = excuses_from(list_of_known)
     done = [outcome.path for outcome in ran if outcome.path]
@@ -68,7 +78,10 @@ def run_and_report(
     if refused:
         return CANNOT_RUN
     if not done:
-        click.echo("nothing was run: no such mode, or no framework is installed here", err=True)
+        click.echo(
+            "nothing was run: no such mode, or it is about other cases, or no framework is installed here",
+            err=True,
+        )
         return BAD_USAGE
     click.echo(f"report: {page}")
     return GREEN if made.green else RED

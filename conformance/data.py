@@ -1,4 +1,4 @@
-"""What a case says of its data -> arrays, float32, drawn once."""
+"""What a case says of its data -> arrays, drawn once, in the type that the layer is built for."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conformance.case import Drawn, Product
+from conformance.dtypes import cast
 from conformance.fields import Floats
 
 _STREAM = np.random.RandomState()  # frozen for ever, unlike default_rng; to seed it again is faster than a new one
 
 
-def draw(data: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
-    """Every array of a case by name, in float32: what a framework is given is what the reference computes on."""
-    return {name: _array(value, data).astype(np.float32) for name, value in data.items()}
+def draw(data: Mapping[str, Any], dtype: str) -> dict[str, NDArray[Any]]:
+    """Every array of a case by name, in the layer's type: what a framework is given is what the reference computes on.
+
+    Masks are whole numbers and the same in every type.
+    """
+    return {name: cast(_array(value, data), dtype) for name, value in data.items()}
 
 
 def _array(value: Any, data: Mapping[str, Any]) -> Floats:

@@ -15,6 +15,8 @@ class Dialect:
     variance_algorithm: mean((x-mean)²) in two passes, or mean(x²)-mean² in one, which loses digits to a large mean.
     startup: how the first updates differ: not at all, divided by 1-momentum^t (zero_debias), a cumulative average
         in which momentum has no part, or the first batch copied.
+    training_normalisation: whether a training pass normalises with the batch's statistics or with the moving ones
+        after it has moved them.
     frozen_training_call: what a frozen layer does in a training pass: it infers, it normalises with the batch's
         statistics and leaves its own alone, or it trains on as if nothing had been said (trains).
     freeze_takes_effect: whether the model's own training loop sees a changed flag at once, only when the model is
@@ -24,8 +26,16 @@ class Dialect:
     bare_call: what a call without a training flag does; as_last_set is the mode that the last call left behind,
         training at first.
     one_value_per_channel: whether a training batch with a single value per channel has variance 0 or is an error.
+    single_value_variance: what a sample variance, which divides by n-1, is of a single value: 0/0, or the 0 that the
+        population variance is.
+    empty_batch: what a training batch without rows does: it keeps the statistics, feeds them 0/0 or 0, or is an error.
+    masked_batch: the same of a training batch that is masked entirely; where it keeps the statistics, the layer infers.
     epsilon_zero: whether a training pass with epsilon 0 is computed or an error.
     missing_statistics: whether restoring from a checkpoint that lacks a quantity is an error or keeps what is there.
+    settings_restored: whether momentum and epsilon after a restore are those of the program or of the checkpoint.
+    state_dtype: the type of the variables of a layer that is built for another type than float32.
+    arithmetic: the type in which a layer built for a 16-bit type computes mean and variance; one built for float64
+        computes in float64.
     adam_epsilon: whether Adam adds epsilon to the corrected root of the second moment, as the paper's algorithm
         has it, or to the uncorrected one.
     """
@@ -33,13 +43,20 @@ class Dialect:
     variance: Literal["population", "sample"] = "population"
     variance_algorithm: Literal["two_pass", "one_pass"] = "two_pass"
     startup: Literal["none", "zero_debias", "cumulative", "first_batch"] = "none"
+    training_normalisation: Literal["batch", "moving"] = "batch"
     frozen_training_call: Literal["infers", "batch_statistics", "trains"] = "infers"
     freeze_takes_effect: Literal["at_once", "at_compile", "refused"] = "at_once"
     baked_training: Literal["kept", "overridden", "refused"] = "kept"
     bare_call: Literal["infers", "trains", "as_last_set", "refuses"] = "infers"
     epsilon_zero: Literal["computes", "refuses"] = "computes"
     one_value_per_channel: Literal["computes", "refuses"] = "computes"
+    single_value_variance: Literal["nan", "population"] = "nan"
+    empty_batch: Literal["keeps", "nan", "zeros", "refuses"] = "keeps"
+    masked_batch: Literal["keeps", "nan", "zeros", "refuses"] = "keeps"
     missing_statistics: Literal["refused", "kept"] = "refused"
+    settings_restored: Literal["program", "checkpoint"] = "program"
+    state_dtype: Literal["float32", "layer"] = "float32"
+    arithmetic: Literal["float32", "layer"] = "float32"
     adam_epsilon: Literal["corrected", "uncorrected"] = "corrected"
 
     def under(self, changes: Mapping[str, str]) -> Dialect:

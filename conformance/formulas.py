@@ -44,7 +44,7 @@ def total(values: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Mean and population variance of a batch, (R, C), with their scales and the number of values per channel."""
+    """Mean and population variance of a batch, (R, C), their scales, (1, C), and the number of values per channel."""
 
     mean: Floats
     variance: Floats
@@ -56,15 +56,17 @@ class Statistics:
 def statistics(x: Floats, mask: Floats | None, one_pass: bool) -> Statistics:
     """Mean and population variance of x (R, N, …, C) over the positions (N, …) where the mask is not 0.
 
-    A one-pass variance mean(x²) - mean² loses what a large mean cancels, which its scale allows for.
+    A one-pass variance mean(x²) - mean² loses what a large mean cancels, which its scale allows for. The scales are
+    those of the exact copy alone, as no other is used.
     """
     count = x.size / x.shape[0] / x.shape[-1] if mask is None else float(mask.sum())
     weights = None if mask is None else mask / mask.sum()
     mean = average(x, weights)
     away = x - wide(mean, x)
-    magnitude = np.abs(x) + np.abs(wide(mean, x))
-    scale = magnitude**2 if one_pass else 2 * magnitude * np.abs(away)
-    return Statistics(mean, average(away**2, weights), average(np.abs(x), weights), average(scale, weights), count)
+    size = np.abs(x[:1])
+    magnitude = size + np.abs(wide(mean[:1], x))
+    scale = magnitude**2 if one_pass else 2 * magnitude * np.abs(away[:1])
+    return Statistics(mean, average(away**2, weights), average(size, weights), average(scale, weights), count)
 
 
 def sample_variance(variance: Floats, count: float) -> Floats:

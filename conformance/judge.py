@@ -155,7 +155,7 @@ def _missing(index: int, name: str, value: Value) -> Compared:
 def _quantity(index: int, name: str, value: Value, sent: object) -> Compared:
     """One quantity: whether it is an array of the right shape and dtype, and how far off its elements are."""
     observed = wire.decode(sent)
-    what = _kind(observed, value)
+    what = _kind(observed, value, wire.dtype(sent))
     if what or not isinstance(observed, np.ndarray):
         return Compared(name, value.expected, observed, float("inf"), Divergence(index, name, what))
     errors = in_bounds(observed, value)
@@ -169,7 +169,7 @@ def _quantity(index: int, name: str, value: Value, sent: object) -> Compared:
     return Compared(name, value.expected, observed, error, divergence)
 
 
-def _kind(observed: NDArray[Any] | str | None, value: Value) -> str:
+def _kind(observed: NDArray[Any] | str | None, value: Value, dtype: str) -> str:
     """What is wrong with a quantity before its numbers are looked at."""
     if observed is None:
         return "is None"
@@ -177,8 +177,8 @@ def _kind(observed: NDArray[Any] | str | None, value: Value) -> str:
         return f"is no array of numbers: {observed}"
     if observed.shape != value.expected.shape:
         return f"has the shape {observed.shape} instead of {value.expected.shape}"
-    if observed.dtype != np.float32:
-        return f"has the dtype {observed.dtype} instead of float32"
+    if dtype != value.dtype:
+        return f"has the dtype {dtype} instead of {value.dtype}"
     return ""
 
 
@@ -186,7 +186,7 @@ def in_bounds(observed: NDArray[Any], value: Value) -> Floats:
     """|observed - expected| in units of the bound k·eps·C, elementwise; NaN equals NaN and infinity itself."""
     seen = observed.astype(np.float64)
     with np.errstate(invalid="ignore"):
-        errors: Floats = np.abs(seen - value.expected) / (K * EPS * value.scale + K * TINY)
+        errors = np.asarray(np.abs(seen - value.expected) / (K * EPS * value.scale + K * TINY))
     if errors.size and not np.isfinite(errors.max()):
         errors[np.isnan(errors)] = np.inf
         errors[(seen == value.expected) | (np.isnan(seen) & np.isnan(value.expected))] = 0.0

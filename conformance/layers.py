@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal
 
 from pydantic import Field, Tag
 
+from conformance.dtypes import DType
 from conformance.fields import Array, Epsilon, Floats, Momentum, Name, Positive, Strict, only_key
 
 
@@ -19,6 +21,8 @@ class BatchNorm(Strict):
     training: Annotated[bool | None, Field(description="a training flag baked into the model")] = None
     center: bool = True
     scale: bool = True
+    track: Annotated[bool, Field(description="whether it keeps moving statistics")] = True
+    dtype: Annotated[DType, Field(description="what the layer is built for, and the data cast to")] = "float32"
     gamma: Array = None
     beta: Array = None
     moving_mean: Array = None
@@ -33,8 +37,8 @@ class BatchNorm(Strict):
     @property
     def quantities(self) -> tuple[str, ...]:
         """The names of the variables that this layer has."""
-        absent = {"gamma": not self.scale, "beta": not self.center}
-        return tuple(name for name in VARIABLES if not absent.get(name))
+        present = {"gamma": self.scale, "beta": self.center}
+        return tuple(name for name in VARIABLES if present.get(name, self.track))
 
 
 VARIABLES = ("moving_mean", "moving_variance", "gamma", "beta")
@@ -77,9 +81,47 @@ class ActivationEntry(Strict):
     activation: Literal["tanh", "relu", "sigmoid"]
 
 
+class AgainEntry(Strict):
+    """A layer that stands elsewhere in the network already, called once more with the same variables."""
+
+    again: Name
+
+
+class Submodel(Strict):
+    """A model inside the network."""
+
+    name: Name
+    layers: Annotated[list[Entry], Field(min_length=1)]
+
+
+class ModelEntry(Strict):
+    """`model` in a network."""
+
+    model: Submodel
+
+
 Entry = Annotated[
     Annotated[DenseEntry, Tag("dense")]
     | Annotated[BatchNormEntry, Tag("batch_norm")]
-    | Annotated[ActivationEntry, Tag("activation")],
-    only_key(("dense", "batch_norm", "activation"), "an entry of a network"),
+    | Annotated[ActivationEntry, Tag("activation")]
+    | Annotated[AgainEntry, Tag("again")]
+    | Annotated[ModelEntry, Tag("model")],
+    only_key(("dense", "batch_norm", "activation", "again", "model"), "an entry of a network"),
 ]
+
+
+def flat(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """The entries in the order in which data go through them, those of nested models among them."""
+    for entry in entries:
+        if isinstance(entry, ModelEntry):
+            yield from flat(entry.model.layers)
+        else:
+            yield entry
+
+
+def submodels(entries: Iterable[Entry]) -> Iterator[Submodel]:
+    """The nested models, at every level."""
+    for entry in entries:
+        if isinstance(entry, ModelEntry):
+            yield entry.model
+            yield from submodels(entry.model.layers)

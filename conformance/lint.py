@@ -9,6 +9,7 @@ import numpy as np
 
 from conformance.case import Case
 from conformance.dialect import STANDARD
+from conformance.dtypes import cast
 from conformance.judge import in_bounds
 from conformance.load import build, decode, read
 from conformance.margins import LEAST, guarded
@@ -75,7 +76,7 @@ def _against(expectation: Expectation, outcome: Outcome) -> Iterator[tuple[str, 
         if value is None:
             yield name, f"the reference gives no {name} here"
             continue
-        errors = in_bounds(literal.astype(np.float32), value)
+        errors = in_bounds(cast(literal, value.dtype), value)
         if errors.max(initial=0) > 1:
             exact = np.array2string(value.expected, precision=9, separator=", ", threshold=40)
             yield name, f"the literal is not what the reference gives: {' '.join(exact.split())}"

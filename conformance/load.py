@@ -62,7 +62,7 @@ def build(document: Document, case_id: str, digest: str) -> Case:
     found = [document.problem(path, message) for path, message in check.problems(text)]
     if found:
         raise BadInput(found)
-    return Case(case_id, digest, text, draw(text.data))
+    return Case(case_id, digest, text, draw(text.data, text.dtype))
 
 
 def validate(document: Document, kind: type[Any]) -> Any:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-import numpy as np
-
 from conformance.case import Case
+from conformance.dtypes import cast
 from conformance.fields import Floats
-from conformance.layers import BatchNorm, BatchNormEntry, DenseEntry
-from conformance.steps import PASSES, Fit, Flagging, Restore, Save, Set, Step
+from conformance.layers import AgainEntry, BatchNorm, BatchNormEntry, DenseEntry, Entry, ModelEntry, flat
+from conformance.steps import PASSES, Export, Fit, Flagging, Moding, Restore, Save, Set, Step
 from conformance.wire import encode
 
 
@@ -18,23 +18,26 @@ def request(case: Case) -> dict[str, Any]:
     return {
         "id": case.id,
         **subject(case),
-        "data": {name: encode(array) for name, array in case.data.items()},
-        "steps": [instruction(step) for step in case.text.steps],
+        "data": {name: encode(array, case.text.dtype) for name, array in case.data.items()},
+        "steps": [instruction(step, case.text.dtype) for step in case.text.steps],
     }
 
 
 def sample_shape(case: Case) -> list[int | None]:
-    """The shape of one sample over all passes of a case, None for a length that varies."""
-    names = [getattr(step, step.verb) for step in case.text.steps if step.verb in PASSES]
-    shapes = [case.data[name].shape[1:] for name in names] or [(features(case),)]
-    return [sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*shapes, strict=False)]
+    """The shape of one sample over all passes through the whole model, None for a length that varies."""
+    passes = [step for step in case.text.steps if step.verb in PASSES and getattr(step, "through", None) is None]
+    shapes = [case.data[getattr(step, step.verb)].shape[1:-1] for step in passes] or [()]
+    lengths = [sizes[0] if len(set(sizes)) == 1 else None for sizes in zip(*shapes, strict=False)]
+    return [*lengths, features(case)]
 
 
 def features(case: Case) -> int:
     """The number of features of the first layer."""
     if case.text.layer is not None:
         return case.text.layer.features
-    first = (case.text.network or [])[0]
+    first = next(flat(case.text.network or ()))
+    if isinstance(first, DenseEntry):
+        return int(first.dense.kernel.shape[0])
     return first.batch_norm.features if isinstance(first, BatchNormEntry) else 0
 
 
@@ -43,61 +46,65 @@ def subject(case: Case) -> dict[str, Any]:
     shape = sample_shape(case)
     if case.text.layer is not None:
         return {"layer": layer(case.text.layer, shape)}
-    entries: list[dict[str, Any]] = []
-    for index, entry in enumerate(case.text.network or ()):
+    return {"network": list(entries(case.text.network or (), shape))}
+
+
+def entries(network: Iterable[Entry], shape: list[int | None], within: str = "") -> Iterator[dict[str, Any]]:
+    """The layers of a network; `shape` is that of a sample, and its width follows the dense layers."""
+    for index, entry in enumerate(network):
         if isinstance(entry, DenseEntry):
-            kernel, bias = entry.dense.kernel, entry.dense.bias
-            shape = [*shape[:-1], kernel.shape[1]]
-            entries.append(
-                {
-                    "kind": "dense",
-                    "name": entry.dense.name,
-                    "inputs": kernel.shape[0],
-                    "units": kernel.shape[1],
-                    "use_bias": bias is not None,
-                    "variables": variables({"kernel": kernel} | ({} if bias is None else {"bias": bias})),
-                }
-            )
+            dense = entry.dense
+            shape[-1] = dense.kernel.shape[1]
+            yield {
+                "kind": "dense",
+                "name": dense.name,
+                "inputs": dense.kernel.shape[0],
+                "units": dense.kernel.shape[1],
+                "use_bias": dense.bias is not None,
+                "variables": variables({name: getattr(dense, name) for name in dense.quantities}),
+            }
         elif isinstance(entry, BatchNormEntry):
-            norm = entry.batch_norm
-            entries.append({"kind": "batch_norm", "name": norm.name, **layer(norm, shape)})
+            yield {"kind": "batch_norm", "name": entry.batch_norm.name, **layer(entry.batch_norm, [*shape])}
+        elif isinstance(entry, ModelEntry):
+            layers = list(entries(entry.model.layers, shape, f"{entry.model.name}_"))
+            yield {"kind": "model", "name": entry.model.name, "layers": layers, "variables": {}}
+        elif isinstance(entry, AgainEntry):
+            yield {"kind": "again", "name": entry.again, "variables": {}}
         else:
-            name = f"activation_{index}"
-            entries.append({"kind": "activation", "name": name, "function": entry.activation, "variables": {}})
-    return {"network": entries}
+            name = f"{within}activation_{index}"
+            yield {"kind": "activation", "name": name, "function": entry.activation, "variables": {}}
 
 
 def layer(norm: BatchNorm, shape: list[int | None]) -> dict[str, Any]:
     """The settings of one batch normalisation."""
-    settings = ("features", "momentum", "epsilon", "trainable", "training", "center", "scale")
+    settings = ("features", "momentum", "epsilon", "trainable", "training", "center", "scale", "track", "dtype")
     return {
         **{name: getattr(norm, name) for name in settings},
-        "dtype": "float32",
         "shape": shape,
-        "variables": variables(norm.variables),
+        "variables": variables(norm.variables, norm.dtype),
     }
 
 
-def variables(values: dict[str, Floats]) -> dict[str, list[Any]]:
-    """Variables as float32 arrays."""
-    return {name: encode(value.astype(np.float32)) for name, value in values.items()}
+def variables(values: dict[str, Floats], dtype: str = "float32") -> dict[str, list[Any]]:
+    """Variables as arrays of the layer's type."""
+    return {name: encode(cast(value, dtype), dtype) for name, value in values.items()}
 
 
-def instruction(step: Step) -> dict[str, Any]:
+def instruction(step: Step, dtype: str = "float32") -> dict[str, Any]:
     """One step: its verb and arguments."""
     verb: dict[str, Any] = {"verb": step.verb}
-    if isinstance(step, Save):
-        return verb | {"name": step.save}
+    if isinstance(step, (Save, Export)):
+        return verb | {"name": getattr(step, step.verb)}
     if isinstance(step, Restore):
-        return verb | {"name": step.restore, "into": step.into, "omit": step.omit}
+        settings = step.settings.model_dump(exclude_none=True)
+        return verb | {"name": step.restore, "into": step.into, "omit": step.omit, "settings": settings}
     if isinstance(step, Set):
-        return verb | {"values": variables(step.set)}
+        return verb | {"values": variables(step.set, dtype)}
     options = step.options
     passed = options.pop(step.verb)
-    if isinstance(passed, Flagging):
+    if isinstance(passed, (Flagging, Moding)):
         return verb | passed.model_dump()
-    if options.get("mask", "") is None:
-        del options["mask"]
+    options = {name: value for name, value in options.items() if value is not None or name == "training"}
     if isinstance(step, Fit):
         options["optimizer"] = optimizer(step)
     return verb | {"data": passed} | options

@@ -5,21 +5,30 @@ Every array has the leading axis R of copies that `rounding.py` explains. Conven
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, singledispatchmethod
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 
+from conformance import steps
 from conformance.case import Case
 from conformance.dialect import Dialect
 from conformance.fields import Floats
-from conformance.layers import BatchNorm, BatchNormEntry, DenseEntry
+from conformance.machine import Model
 from conformance.norm import Norm
-from conformance.rounding import Rounding, Value, copies, value
-from conformance.steps import Backward, Call, Fit, Flagging, Freeze, Predict, Restore, Save, Set, Step, Train, Unfreeze
-from conformance.training import Activation, Dense, Optimizer, Part, Pass, Refused, optimizer
+from conformance.rounding import Value, value
+from conformance.training import Part, Pass, Refused, optimizer
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a part leaves behind: its variables, the number of its updates, and its settings."""
+
+    variables: dict[str, Floats]
+    updates: int
+    settings: Any
 
 
 @dataclass(slots=True)
@@ -30,168 +39,173 @@ class Outcome:
     quantities: dict[str, Value]
 
 
-class Machine:
-    """A layer or a network in the course of a case."""
+class Machine(Model):
+    """A model in the course of a case."""
 
     def __init__(self, case: Case, dialect: Dialect, kind: type[Norm] = Norm) -> None:
-        self.case, self.dialect, self.kind, self.rounding = case, dialect, kind, Rounding()
-        self.checkpoints: dict[str, list[tuple[dict[str, Floats], int]]] = {}
-        self.build(fresh=False)
+        super().__init__(case, dialect, kind)
+        self.checkpoints: dict[str, list[Saved]] = {}
+        self.exports: dict[str, list[Saved]] = {}
 
-    def build(self, fresh: bool) -> None:
-        """Make the layers; fresh ones start as a program would that is about to restore."""
-        self.training_last, self.model_trainable, self.optimizer = True, True, Optimizer()
-        text = self.case.text
-        if text.layer is not None:
-            self.parts: list[Part] = [self.norm(text.layer, "", fresh)]
-            return
-        self.parts = []
-        for entry in text.network or ():
-            if isinstance(entry, DenseEntry):
-                self.parts.append(Dense(entry.dense, self.dialect, self.rounding, fresh=fresh))
-            elif isinstance(entry, BatchNormEntry):
-                self.parts.append(self.norm(entry.batch_norm, entry.batch_norm.name, fresh))
-            else:
-                self.parts.append(Activation(entry.activation, self.dialect, self.rounding))
-
-    def norm(self, settings: BatchNorm, name: str, fresh: bool) -> Norm:
-        """One batch normalisation."""
-        start = settings.model_copy(update=dict.fromkeys(settings.variables)) if fresh else settings
-        return self.kind(start, self.dialect, self.rounding, name)
-
-    @property
-    def norms(self) -> list[Norm]:
-        """The batch normalisations."""
-        return [part for part in self.parts if isinstance(part, Norm)]
-
-    def state(self) -> dict[str, Floats]:
-        """Every variable by the name that observations give it."""
-        return {part.full(name): part.variables[name] for part in self.parts for name in part.shown}
-
-    def data(self, name: str) -> Floats:
-        """An array of the case."""
-        return copies(self.case.data[name])
-
-    def forward(
-        self, x: Floats, given: bool | None, mask: str | None = None, *, by_hand: bool = False, fitting: bool = False
-    ) -> Floats:
-        """One pass through all layers."""
+    def run(self, name: str, given: bool | None, step: Any, *, by_hand: bool = False) -> dict[str, Floats]:
+        """A pass of the data of a name, as a step describes it."""
+        mask = getattr(step, "mask", None)
         weights = None if mask is None else self.case.data[mask].astype(np.float64)
-        if given is not None:
-            self.training_last = given
-        how = Pass(given, by_hand, self.training_last, fitting, weights)
-        for part in self.parts:
-            x = part.forward(x, how)
-        return x
+        how = Pass(given, by_hand, mask=weights)
+        return {"output": self.forward(self.data(name), how, getattr(step, "through", None))}
 
     @singledispatchmethod
-    def perform(self, step: Step) -> dict[str, Floats]:
+    def perform(self, step: steps.Step) -> dict[str, Floats]:
         """Do a step; returns what it computes besides the state."""
         raise NotImplementedError(type(step).__name__)
 
     @perform.register
-    def _train(self, step: Train) -> dict[str, Floats]:
-        return {"output": self.forward(self.data(step.train), given=True, mask=step.mask)}
+    def _train(self, step: steps.Train) -> dict[str, Floats]:
+        return self.run(step.train, True, step)
 
     @perform.register
-    def _predict(self, step: Predict) -> dict[str, Floats]:
-        return {"output": self.forward(self.data(step.predict), given=False, mask=step.mask)}
+    def _predict(self, step: steps.Predict) -> dict[str, Floats]:
+        if step.exported is None:
+            return self.run(step.predict, False, step)
+        kept = self.snapshot()
+        self.take(self.exports[step.exported])
+        computed = self.run(step.predict, False, step)
+        self.take(kept)
+        return computed
 
     @perform.register
-    def _call(self, step: Call) -> dict[str, Floats]:
-        return {"output": self.forward(self.data(step.call), step.training, step.mask, by_hand=True)}
+    def _call(self, step: steps.Call) -> dict[str, Floats]:
+        return self.run(step.call, step.training, step, by_hand=True)
 
     @perform.register
-    def _backward(self, step: Backward) -> dict[str, Floats]:
-        output = self.forward(self.data(step.backward), step.training, by_hand=True)
+    def _backward(self, step: steps.Backward) -> dict[str, Floats]:
+        computed = self.run(step.backward, step.training, step, by_hand=True)
         norm = self.norms[0]
-        computed = {"output": output, "input_gradient": norm.backward(self.data(step.upstream))}
-        return computed | {f"{name}_gradient": norm.gradients[name] for name in norm.trained(fitting=False)}
+        computed["input_gradient"] = norm.backward(self.data(step.upstream))
+        trained = norm.trained(Pass(step.training))
+        return computed | {f"{name}_gradient": norm.gradients[name] for name in trained}
 
     @perform.register
-    def _fit(self, step: Fit) -> dict[str, Floats]:
-        for part in self.parts:
-            part.compile(anew=False)
-            if self.dialect.freeze_takes_effect == "refused" and part.compiled != part.trainable:
+    def _fit(self, step: steps.Fit) -> dict[str, Floats]:
+        model = step.through or ""
+        for part in self.routes[model]:
+            compiled = part.compiled.setdefault(model, part.trainable)
+            if self.dialect.freeze_takes_effect == "refused" and compiled != part.trainable:
                 raise Refused
-        if not self.optimizer.settings:
-            self.optimizer = optimizer(step, self.dialect, self.rounding)
+        if model not in self.optimizers:
+            self.optimizers[model] = optimizer(step, self.dialect, self.rounding)
         x, targets = self.data(step.fit), self.data(step.targets)
         starts = range(0, x.shape[1], step.batch_size)
         for start in [start for _ in range(step.epochs) for start in starts]:
             batch = slice(start, start + step.batch_size)
-            self.learn(x[:, batch], targets[:, batch])
+            self.learn(x[:, batch], targets[:, batch], model)
         return {}
 
-    def learn(self, x: Floats, targets: Floats) -> None:
-        """One step of gradient descent on the mean squared error over all elements."""
-        error = self.forward(x, given=True, fitting=True) - targets
-        gradient = 2 * error / error[0].size
-        gradient = self.rounding.nudge(gradient, 2 * (np.abs(error) + np.abs(targets)) / error[0].size)
-        for part in reversed(self.parts):
-            gradient = part.backward(gradient)
-        self.optimizer.apply(self.parts)
+    @perform.register
+    def _evaluate(self, step: steps.Evaluate) -> dict[str, Floats]:
+        y = self.run(step.evaluate, False, step)["output"]
+        return {"loss": self.loss(y, self.data(step.targets))}
 
     @perform.register
-    def _freeze(self, step: Freeze) -> dict[str, Floats]:
+    def _freeze(self, step: steps.Freeze) -> dict[str, Floats]:
         return self.change(step.freeze, False)
 
     @perform.register
-    def _unfreeze(self, step: Unfreeze) -> dict[str, Floats]:
+    def _unfreeze(self, step: steps.Unfreeze) -> dict[str, Floats]:
         return self.change(step.unfreeze, True)
 
-    def change(self, flagging: Flagging, trainable: bool) -> dict[str, Floats]:
+    def change(self, flagging: steps.Flagging, trainable: bool) -> dict[str, Floats]:
         """Set the trainable flag of the layers named; recompile what had been compiled."""
         for part in self.reached(flagging, trainable=trainable):
             part.trainable = trainable
         if flagging.of == "model":
             self.model_trainable = trainable
-        for part in self.parts:
-            if flagging.recompile and part.compiled is not None:
-                part.compile(anew=True)
         if flagging.recompile:
-            self.optimizer = Optimizer()
+            for part in self.parts:
+                part.compiled = dict.fromkeys(part.compiled, part.trainable)
+            self.optimizers = {}
         return {}
 
-    def reached(self, flagging: Flagging, *, trainable: bool) -> list[Part]:  # noqa: ARG002 - it reaches in either case
+    def reached(self, flagging: steps.Flagging, *, trainable: bool) -> list[Part]:  # noqa: ARG002 - it reaches in either case
         """The layers that a change of the flag reaches: the one named, or all of the model."""
-        return [part for part in self.parts if flagging.of in ("layer", "model", part.name)]
+        return self.within(flagging.of)
 
     @perform.register
-    def _save(self, step: Save) -> dict[str, Floats]:
-        self.checkpoints[step.save] = [(copy.deepcopy(part.variables), part.updates) for part in self.parts]
+    def _mode(self, step: steps.Mode) -> dict[str, Floats]:
+        for part in self.within(step.mode.of):
+            part.mode = step.mode.training
         return {}
 
     @perform.register
-    def _restore(self, step: Restore) -> dict[str, Floats]:
+    def _export(self, step: steps.Export) -> dict[str, Floats]:
+        self.export(step)
+        return {}
+
+    def export(self, step: steps.Export) -> None:
+        """Write an exported model."""
+        self.exports[step.export] = self.snapshot()
+
+    @perform.register
+    def _save(self, step: steps.Save) -> dict[str, Floats]:
+        self.save(step)
+        return {}
+
+    def save(self, step: steps.Save) -> None:
+        """Write a checkpoint."""
+        self.checkpoints[step.save] = self.snapshot()
+
+    def snapshot(self) -> list[Saved]:
+        """What a checkpoint could hold, part by part."""
+        return [Saved(dict(part.variables), part.updates, getattr(part, "settings", None)) for part in self.parts]
+
+    def take(self, snapshot: list[Saved]) -> None:
+        """Take over all variables of a snapshot."""
+        for part, saved in zip(self.parts, snapshot, strict=True):
+            part.variables, part.updates = dict(saved.variables), saved.updates
+
+    @perform.register
+    def _restore(self, step: steps.Restore) -> dict[str, Floats]:
         if step.into == "fresh":
-            self.build(fresh=True)
+            self.build(fresh=True, step=step)
+        if any(self.misfits(part, saved) for part, saved in self.pairs(step)):
+            raise Refused
         if step.omit and self.dialect.missing_statistics == "refused":
             self.refuse(step)
         self.load(step)
         return {}
 
-    def refuse(self, step: Restore) -> NoReturn:  # noqa: ARG002 - for those that do more than refuse
+    def refuse(self, step: steps.Restore) -> NoReturn:  # noqa: ARG002 - for those that do more than refuse
         """Refuse a checkpoint, and leave everything as it is."""
         raise Refused
 
-    def load(self, step: Restore) -> None:
+    def load(self, step: steps.Restore) -> None:
         """Take over what the checkpoint has."""
         names = self.loaded(step)
-        for part, (variables, updates) in zip(self.parts, self.checkpoints[step.restore], strict=True):
-            part.variables.update({name: variables[name] for name in variables if part.full(name) in names})
-            part.updates = updates
+        for part, saved in self.pairs(step):
+            part.variables |= {name: saved.variables[name] for name in part.variables if part.full(name) in names}
+            part.updates = saved.updates
+            if isinstance(part, Norm) and self.dialect.settings_restored == "checkpoint":
+                kept = {"momentum": saved.settings.momentum, "epsilon": saved.settings.epsilon}
+                part.settings = part.settings.model_copy(update=kept)
 
-    def loaded(self, step: Restore) -> frozenset[str]:
+    def pairs(self, step: steps.Restore) -> list[tuple[Part, Saved]]:
+        """Each part with what the checkpoint has of it."""
+        return list(zip(self.parts, self.checkpoints[step.restore], strict=True))
+
+    def misfits(self, part: Part, saved: Saved) -> bool:
+        """Whether a checkpoint has another shape."""
+        return any(part.variables[name].shape != saved.variables[name].shape for name in part.shown)
+
+    def loaded(self, step: steps.Restore) -> frozenset[str]:
         """The names of the variables that a checkpoint brings."""
         return frozenset(self.state()) - set(step.omit)
 
     @perform.register
-    def _set(self, step: Set) -> dict[str, Floats]:
+    def _set(self, step: steps.Set) -> dict[str, Floats]:
         for full, given in step.set.items():
             name, _, variable = full.rpartition(".")
             part = next(part for part in self.parts if part.name == name)
-            part.variables[variable] = copies(given.astype(np.float32))
+            part.variables[variable] = part.stored(given)
         return {}
 
 
@@ -203,16 +217,23 @@ def trace(case: Case, dialect: Dialect) -> list[Outcome]:
 
 def replay(machine: Machine) -> list[Outcome]:
     """What every step of its case shows on a machine."""
-    outcomes: list[Outcome] = []
+    return list(stepwise(machine))
+
+
+def stepwise(machine: Machine) -> Iterator[Outcome]:
+    """The same, one step at a time."""
     seen: dict[int, tuple[Floats, Value]] = {}  # most variables stay the same array from step to step
-    with np.errstate(all="ignore"):
-        for step in machine.case.text.steps:
+    for step in machine.case.text.steps:
+        with np.errstate(all="ignore"):
             raises, computed = False, dict[str, Floats]()
             try:
                 computed = machine.perform(step)
             except Refused:
                 raises = True
             shown = {**computed, **machine.state()}
-            seen = {id(copied): seen.get(id(copied)) or (copied, value(copied)) for copied in shown.values()}
-            outcomes.append(Outcome(raises, {name: seen[id(copied)][1] for name, copied in shown.items()}))
-    return outcomes
+            seen = {
+                id(copied): seen.get(id(copied)) or (copied, value(copied, machine.dtype(name)))
+                for name, copied in shown.items()
+            }
+            outcome = Outcome(raises, {name: seen[id(copied)][1] for name, copied in shown.items()})
+        yield outcome

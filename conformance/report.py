@@ -67,6 +67,10 @@ def build(corpus: Corpus, paths: Iterable[Path], excuses: list[known.Entry]) -> 
 def column(corpus: Corpus, run: Run, excuses: list[known.Entry]) -> Column:
     """Judge one run. A case that has changed since then is missing; one that was not asked for is left out."""
     header = run.header
+    if "unavailable" in header.provenance:
+        reason = str(header.provenance["unavailable"])
+        absent = {case_id: Result(case_id, "unavailable", reason) for case_id in header.cases if case_id in corpus.ids}
+        return Column(run, STANDARD, absent)
     dialect = STANDARD.under(header.dialect)
     results: dict[str, Result] = {}
     for case_id, line in run.lines():

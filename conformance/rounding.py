@@ -14,20 +14,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from conformance import dtypes
 from conformance.fields import Floats
 
 COPIES = 17
-EPS = float(np.finfo(np.float32).eps)
-TINY = float(np.finfo(np.float32).tiny)
+EPS = dtypes.EPS["float32"]
+TINY = dtypes.SMALLEST_NORMAL["float32"]
 _SIGNS = np.random.RandomState(0).choice([-1.0, 1.0], 1 << 16)
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """An expected quantity and its bound's scale, of the same shape: errors are measured in units of eps * scale."""
+    """An expected quantity, its bound's scale of the same shape, and its type.
+
+    Errors are measured in units of eps * scale, with the eps of float32 whatever the type: the scale allows for it.
+    """
 
     expected: Floats
     scale: Floats
+    dtype: str = "float32"
 
 
 def copies(value: NDArray[np.floating[Any]]) -> Floats:
@@ -41,18 +46,25 @@ class Rounding:
     def __init__(self) -> None:
         self.drawn = 0
 
-    def nudge(self, value: Floats, scale: Floats) -> Floats:
-        """The value with all copies but the first moved by eps * scale of the first, up or down."""
+    def nudge(self, value: Floats, scale: Floats, dtype: str = "float32") -> Floats:
+        """The value with all copies but the first moved by eps * scale of the first, up or down.
+
+        eps is that of the type; a 16-bit type also rounds what is smaller than its smallest normal number.
+        """
+        eps = EPS
+        if dtype != "float32":
+            eps = dtypes.EPS[dtype]
+            scale = scale + dtypes.SMALLEST_NORMAL[dtype]
         nudged = np.array(value)
         size = nudged[1:].size
         start = self.drawn % (_SIGNS.size - size) if size < _SIGNS.size else 0
         signs = np.resize(_SIGNS[start:], size) if size > _SIGNS.size - start else _SIGNS[start : start + size]
         self.drawn += size
-        nudged[1:] += EPS * scale[:1] * signs.reshape(nudged[1:].shape)
+        nudged[1:] += eps * scale[:1] * signs.reshape(nudged[1:].shape)
         return nudged
 
 
-def value(copied: Floats) -> Value:
+def value(copied: Floats, dtype: str) -> Value:
     """What the copies say: the exact value, and the widest departure of the others in units of eps."""
     spread = np.abs(copied[1:] - copied[0]).max(0) / EPS
-    return Value(copied[0], spread)
+    return Value(copied[0], spread, dtype)

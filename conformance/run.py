@@ -21,6 +21,7 @@ from conformance.dialect import STANDARD
 from conformance.observe import elapsed, observe
 from conformance.process import Host, Interpreter, Unavailable
 from conformance.runs import Header, Target, Writer, read
+from conformance.scope import concerned, scopes
 from conformance.strict_yaml import BadInput
 
 T = TypeVar("T")
@@ -28,7 +29,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to run: adapters in modes, on cases, with an interpreter, into a folder."""
+    """What to run: adapters in modes, on cases, with an interpreter, into a folder; asked_for: they were named."""
 
     adapters: Sequence[Adapter]
     modes: tuple[str, ...]
@@ -38,6 +39,7 @@ class Job:
     resume: bool = False
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     command: tuple[str, ...] = ()
+    asked_for: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,10 @@ async def _adapter(job: Job, adapter: Adapter, places: asyncio.Semaphore, watch:
             try:
                 host, modes = await introduced(adapter, job.interpreter, job.modes, folder)
             except Unavailable as error:
+                if job.asked_for:
+                    write_unavailable(job, adapter, error.reason)
                 return [Ran(adapter, None, error.reason, error.absent)]
+            unavailable_path(job, adapter).unlink(missing_ok=True)
             if not modes:
                 await host.kill()
                 return []
@@ -121,6 +126,7 @@ def wanted(adapter: Adapter, said: Any, chosen: tuple[str, ...]) -> list[str]:
         modes, declared = dict(said["modes"]), dict(said["dialect"])
         for departures in modes.values():
             STANDARD.under({**declared, **departures})
+        scopes(said)
         texts = [said["framework"], said["version"], said.get("backend", ""), *modes]
         if not modes or not all(isinstance(text, str) for text in texts):
             raise TypeError("framework, version, backend and modes are texts, and there is a mode at least")
@@ -135,16 +141,20 @@ async def _target(
     """Run one target into its run file."""
     started = time.monotonic()
     header = make_header(job, adapter, mode, introduction)
+    if not header.cases:
+        if host is not None:
+            await host.kill()
+        return Ran(adapter)
     path = job.folder / f"{header.target.name}.jsonl"
     kept = dict(resumable(path, header)) if job.resume else {}
-    todo: Iterator[Case] = (job.corpus.case(case_id) for case_id in job.corpus.ids if case_id not in kept)
+    todo: Iterator[Case] = (job.corpus.case(case_id) for case_id in header.cases if case_id not in kept)
     writer = Writer(path, header, iter(kept.items()))
 
     def record(_: str, raw: bytes) -> None:
         writer.raw(raw)
         watch.answered(header.target)
 
-    watch.begin(header.target, len(job.corpus.ids) - len(kept))
+    watch.begin(header.target, len(header.cases) - len(kept))
     end = None
     try:
         await observe(adapter.path, mode, job.interpreter, todo, record, host)
@@ -162,6 +172,7 @@ def make_header(job: Job, adapter: Adapter, mode: str, introduction: dict[str, A
     target = Target(
         adapter.name, mode, said["framework"], said["version"], said.get("backend", ""), job.interpreter.device
     )
+    about = list(scopes(said).get(mode, ()))
     provenance = {
         "suite": __version__,
         "python": introduction.get("python", ""),
@@ -172,8 +183,23 @@ def make_header(job: Job, adapter: Adapter, mode: str, introduction: dict[str, A
         "timeout": job.interpreter.timeout,
         "command": list(job.command),
         "started": now(),
+        **({"about": about} if about else {}),
     }
-    return Header(target, {**said["dialect"], **said["modes"][mode]}, provenance, dict(job.corpus.digests))
+    digests = {case_id: job.corpus.digests[case_id] for case_id in concerned(job.corpus, about)}
+    return Header(target, {**said["dialect"], **said["modes"][mode]}, provenance, digests)
+
+
+def unavailable_path(job: Job, adapter: Adapter) -> Path:
+    """Where it is said that an adapter could not be run."""
+    return job.folder / f"{adapter.name}-unavailable.jsonl"
+
+
+def write_unavailable(job: Job, adapter: Adapter, reason: str) -> None:
+    """Say in the place of its run files why an adapter that was asked for could not be run."""
+    target = Target(adapter.name, "unavailable", "", "", "", job.interpreter.device)
+    provenance = {"suite": __version__, "command": list(job.command), "started": now(), "unavailable": reason}
+    writer = Writer(unavailable_path(job, adapter), Header(target, {}, provenance, dict(job.corpus.digests)))
+    writer.close({"finished": now(), "seconds": 0})
 
 
 def resumable(path: Path, header: Header) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -46,7 +46,7 @@ class Target:
         """A file name without suffix."""
         device = [self.device] if self.device != "cpu" else []
         parts = [self.adapter, self.mode, *device, self.framework, self.version, *self.backend.split()]
-        return "-".join(re.sub(r"[^A-Za-z0-9._+]+", "-", part) for part in parts)
+        return "-".join(re.sub(r"[^A-Za-z0-9._+]+", "-", part) for part in parts if part)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import json
 import re
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from conformance.process import Interpreter, Unavailable
 from conformance.render.terminal import print_steps, why
 from conformance.run import introduced
 from conformance.runs import Target
+from conformance.scope import concerns, scopes
 
 
 class Refusal(Exception):
@@ -43,6 +45,7 @@ class Seated:
     sitting: Sitting
     target: Target
     dialect: Dialect
+    about: Sequence[str]
 
 
 class Bench:
@@ -60,6 +63,8 @@ class Bench:
         if name not in self.seated:
             self.seated[name] = self.runner.run(self.seat(name))
         seated, lines = self.seated[name], list[dict[str, Any]]()
+        if seated.about and not concerns(case, seated.about):
+            return Result(case.id, "unsupported", f"this mode is only about {', '.join(seated.about)}"), ""
         self.runner.run(seated.sitting.answer([case], lambda _, raw: lines.append(json.loads(raw))))
         result = known.apply(judge(case, lines[0], seated.dialect), seated.target, self.excuses)
         result = explained(result, case, lines[0], seated.dialect)
@@ -83,7 +88,8 @@ class Bench:
         sitting = Sitting(adapter.path, modes[0], self.interpreter, Path(self.folder.name))
         await sitting.begin(host)
         target = Target(adapter.name, modes[0], said["framework"], said["version"], said.get("backend", ""))
-        return Seated(sitting, target, STANDARD.under({**said["dialect"], **said["modes"][modes[0]]}))
+        dialect = STANDARD.under({**said["dialect"], **said["modes"][modes[0]]})
+        return Seated(sitting, target, dialect, scopes(said).get(modes[0], ()))
 
     def close(self) -> None:
         """End all processes."""

@@ -1,232 +1,29 @@
-"""Slips: wrong semantics that are nobody's convention. A difference that no knob explains is looked for among them.
-
-Each is a class that changes one thing of the reference's layer or of its machine, and says it in one sentence.
-"""
+"""Slips: wrong semantics that are nobody's convention. A difference that no knob explains is looked for among them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NoReturn
+import inspect
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import Any
 
-import numpy as np
-
-from conformance import formulas
+from conformance import slips_of_layers, slips_of_models
 from conformance.case import Case
 from conformance.dialect import Dialect
-from conformance.fields import Floats
 from conformance.norm import Norm
 from conformance.reference import Machine
-from conformance.steps import Flagging, Restore
-from conformance.training import Part, Pass
 
 
-class MomentumReversed(Norm):
-    """Momentum weighs the new statistic instead of the old one."""
+def _slips(module: ModuleType) -> dict[str, Any]:
+    """The slips that a module defines, in its order."""
+    return {
+        name: kind
+        for name, kind in vars(module).items()
+        if inspect.isclass(kind) and kind.__module__ == module.__name__ and not name.startswith("_")
+    }
 
-    def momentum(self) -> float:
-        return 1 - super().momentum()
 
-
-class EpsilonOutside(Norm):
-    """Epsilon is added to the root instead of under it."""
-
-    def normalise(self, x: Floats, mean: Floats, variance: Floats) -> Floats:
-        epsilon = self.settings.epsilon
-        return super().normalise(x, mean, (np.sqrt(variance) + epsilon) ** 2 - epsilon)
-
-
-class EpsilonIgnored(Norm):
-    """Epsilon is ignored."""
-
-    def normalise(self, x: Floats, mean: Floats, variance: Floats) -> Floats:
-        return super().normalise(x, mean, variance - self.settings.epsilon)
-
-
-class EpsilonTwice(Norm):
-    """Epsilon is added twice."""
-
-    def normalise(self, x: Floats, mean: Floats, variance: Floats) -> Floats:
-        return super().normalise(x, mean, variance + self.settings.epsilon)
-
-
-class RootMissing(Norm):
-    """The difference is divided by the variance instead of its root."""
-
-    def normalise(self, x: Floats, mean: Floats, variance: Floats) -> Floats:
-        epsilon = self.settings.epsilon
-        return super().normalise(x, mean, (variance + epsilon) ** 2 - epsilon)
-
-
-class EpsilonStored(Norm):
-    """The moving variance is fed the variance with epsilon already added."""
-
-    def update(self, mean: Floats, variance: Floats, count: float) -> None:
-        super().update(mean, variance + self.settings.epsilon, count)
-
-
-class NeverUpdates(Norm):
-    """The moving statistics never move."""
-
-    def update(self, mean: Floats, variance: Floats, count: float) -> None:
-        pass
-
-
-class MeanNeverUpdates(Norm):
-    """The moving mean never moves."""
-
-    def update(self, mean: Floats, variance: Floats, count: float) -> None:
-        kept = self.variables["moving_mean"]
-        super().update(mean, variance, count)
-        self.variables["moving_mean"] = kept
-
-
-class VarianceNeverUpdates(Norm):
-    """The moving variance never moves."""
-
-    def update(self, mean: Floats, variance: Floats, count: float) -> None:
-        kept = self.variables["moving_variance"]
-        super().update(mean, variance, count)
-        self.variables["moving_variance"] = kept
-
-
-class UpdatesTwice(Norm):
-    """The moving statistics move twice in each training pass."""
-
-    def update(self, mean: Floats, variance: Floats, count: float) -> None:
-        super().update(mean, variance, count)
-        super().update(mean, variance, count)
-
-
-class DeviationStored(Norm):
-    """The moving variance is fed the standard deviation."""
-
-    def update(self, mean: Floats, variance: Floats, count: float) -> None:
-        super().update(mean, np.sqrt(variance), count)
-
-
-class UpdatesInInference(Norm):
-    """The moving statistics move in inference too."""
-
-    def forward(self, x: Floats, how: Pass) -> Floats:
-        y = super().forward(x, how)
-        if not self.training:
-            self.update(*self.batch(x, how))
-        return y
-
-
-class FrozenStatisticsMove(Norm):
-    """A frozen layer infers, but its statistics move in a training pass."""
-
-    def forward(self, x: Floats, how: Pass) -> Floats:
-        y = super().forward(x, how)
-        if not self.training and not self.learns(fitting=how.fitting) and self.flag(how):
-            self.update(*self.batch(x, how))
-        return y
-
-
-class BatchInInference(Norm):
-    """Inference normalises with the statistics of the batch."""
-
-    def forward(self, x: Floats, how: Pass) -> Floats:
-        y = super().forward(x, how)
-        if self.training:
-            return y
-        mean, variance, _ = self.batch(x, how)
-        return self.normalised(x, mean, variance)
-
-
-class MovingInTraining(Norm):
-    """Training normalises with the moving statistics."""
-
-    def forward(self, x: Floats, how: Pass) -> Floats:
-        before = dict(self.variables)
-        y = super().forward(x, how)
-        return self.normalised(x, before["moving_mean"], before["moving_variance"]) if self.training else y
-
-
-class MaskIgnored(Norm):
-    """The mask is ignored."""
-
-    def forward(self, x: Floats, how: Pass) -> Floats:
-        return super().forward(x, Pass(how.given, how.by_hand, how.last, how.fitting))
-
-
-class GammaIgnored(Norm):
-    """Gamma is ignored."""
-
-    def normalise(self, x: Floats, mean: Floats, variance: Floats) -> Floats:
-        beta = formulas.wide(self.variables["beta"], x)
-        gamma = formulas.wide(self.variables["gamma"], x)
-        return beta + (super().normalise(x, mean, variance) - beta) / gamma
-
-
-class BetaIgnored(Norm):
-    """Beta is ignored."""
-
-    def normalise(self, x: Floats, mean: Floats, variance: Floats) -> Floats:
-        return super().normalise(x, mean, variance) - formulas.wide(self.variables["beta"], x)
-
-
-class Forgetful(Machine):
-    """A restore that loses what it should bring back."""
-
-    forgets: tuple[str, ...] = ()
-
-    def loaded(self, step: Restore) -> frozenset[str]:
-        lost = {name for name in self.state() if name.rpartition(".")[2] in self.forgets}
-        return super().loaded(step) - lost
-
-
-class MeanForgotten(Forgetful):
-    """The moving mean is not restored."""
-
-    forgets = ("moving_mean",)
-
-
-class VarianceForgotten(Forgetful):
-    """The moving variance is not restored."""
-
-    forgets = ("moving_variance",)
-
-
-class StatisticsForgotten(Forgetful):
-    """The moving statistics are not restored."""
-
-    forgets = ("moving_mean", "moving_variance")
-
-
-class ParametersForgotten(Forgetful):
-    """Gamma and beta are not restored."""
-
-    forgets = ("gamma", "beta")
-
-
-class RefusedHalfLoaded(Machine):
-    """A restore that is refused has already loaded what the checkpoint has."""
-
-    def refuse(self, step: Restore) -> NoReturn:
-        self.load(step)
-        super().refuse(step)
-
-
-class ModelFlagUnchanged(Machine):
-    """Setting the model's flag to what it already is does not reach a layer whose own flag differs."""
-
-    def reached(self, flagging: Flagging, *, trainable: bool) -> list[Part]:
-        idle = flagging.of == "model" and self.model_trainable == trainable
-        return [] if idle else super().reached(flagging, trainable=trainable)
-
-
-SLIPS: dict[str, type[Norm | Machine]] = {
-    kind.__name__: kind
-    for kind in (
-        MomentumReversed, EpsilonOutside, EpsilonIgnored, EpsilonTwice, RootMissing, EpsilonStored, NeverUpdates,
-        MeanNeverUpdates, VarianceNeverUpdates, UpdatesTwice, DeviationStored, UpdatesInInference,
-        FrozenStatisticsMove, BatchInInference, MovingInTraining, MaskIgnored, GammaIgnored, BetaIgnored,
-        MeanForgotten, VarianceForgotten, StatisticsForgotten, ParametersForgotten, RefusedHalfLoaded,
-        ModelFlagUnchanged,
-    )
-}  # fmt: skip
+SLIPS: Mapping[str, type[Norm | Machine]] = {**_slips(slips_of_layers), **_slips(slips_of_models)}
 
 
 def sentence(name: str) -> str:

@@ -6,7 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Tag
 
-from conformance.fields import Array, Floats, Name, Positive, Strict, only_key
+from conformance.fields import Array, Epsilon, Floats, Momentum, Name, Positive, Strict, only_key
+from conformance.optimizers import Optimizer
 
 
 class Expectation(BaseModel):
@@ -28,6 +29,10 @@ class Otherwise(Expectation):
     dialect: dict[str, str]
 
 
+Through = Annotated[Name | None, Field(description="a nested model: the data go through it alone")]
+Reach = Annotated[str, Field(description="layer, model, or the name of a layer or of a nested model in a network")]
+
+
 class Step(Strict):
     """What every step may carry."""
 
@@ -38,7 +43,7 @@ class Step(Strict):
     @property
     def options(self) -> dict[str, Any]:
         """The step's own arguments, without its verb and its expectations."""
-        return {name: getattr(self, name) for name in type(self).model_fields if name not in _COMMON}
+        return {name: value for name, value in self if name not in _COMMON}
 
     @property
     def expectations(self) -> list[Expectation]:
@@ -52,6 +57,7 @@ class Train(Step):
     verb = "train"
     train: Name
     mask: Name | None = None
+    through: Through = None
 
 
 class Predict(Step):
@@ -60,6 +66,8 @@ class Predict(Step):
     verb = "predict"
     predict: Name
     mask: Name | None = None
+    through: Through = None
+    exported: Annotated[Name | None, Field(description="the exported model that infers instead")] = None
 
 
 def _flag(value: object) -> object:
@@ -76,39 +84,7 @@ class Call(Step):
         BeforeValidator(_flag, json_schema_input_type=Literal[True, False, "unset"]),
     ]
     mask: Name | None = None
-
-
-class Sgd(Strict):
-    """Plain gradient descent."""
-
-    learning_rate: Annotated[float, Field(ge=0)]
-
-
-class Adam(Strict):
-    """Adam (Kingma and Ba 2015, algorithm 1)."""
-
-    learning_rate: Annotated[float, Field(ge=0)]
-    beta_1: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    beta_2: Annotated[float, Field(ge=0, lt=1)] = 0.999
-    epsilon: Annotated[float, Field(ge=0)] = 1e-8
-
-
-class SgdEntry(Strict):
-    """`sgd` as optimizer."""
-
-    sgd: Sgd
-
-
-class AdamEntry(Strict):
-    """`adam` as optimizer."""
-
-    adam: Adam
-
-
-Optimizer = Annotated[
-    Annotated[SgdEntry, Tag("sgd")] | Annotated[AdamEntry, Tag("adam")],
-    only_key(("sgd", "adam"), "an optimizer"),
-]
+    through: Through = None
 
 
 class Fit(Step):
@@ -121,6 +97,19 @@ class Fit(Step):
     optimizer: Optimizer
     epochs: Positive = 1
     batch_size: Positive
+    validation: Annotated[Name | None, Field(description="data that every epoch is evaluated on")] = None
+    validation_targets: Name | None = None
+    through: Through = None
+
+
+class Evaluate(Step):
+    """The framework's own evaluation: the loss in inference."""
+
+    verb = "evaluate"
+    evaluate: Name
+    targets: Name
+    loss: Literal["mse"] = "mse"
+    through: Through = None
 
 
 class Backward(Step):
@@ -135,7 +124,7 @@ class Backward(Step):
 class Flagging(Strict):
     """Which flag changes, and whether a compiled model is compiled again."""
 
-    of: Annotated[str, Field(description="layer, model, or the name of a batch normalisation in a network")] = "layer"
+    of: Reach = "layer"
     recompile: bool = False
 
 
@@ -153,11 +142,40 @@ class Unfreeze(Step):
     unfreeze: Flagging
 
 
+class Moding(Strict):
+    """Which part is put into which mode, where every module has one."""
+
+    of: Reach = "layer"
+    training: bool
+
+
+class Mode(Step):
+    """The mode of a module and of all in it, without a pass."""
+
+    verb = "mode"
+    mode: Moding
+
+
+class Export(Step):
+    """Write the model as the framework exports it for inference."""
+
+    verb = "export"
+    export: Name
+
+
 class Save(Step):
     """Write a checkpoint."""
 
     verb = "save"
     save: Name
+
+
+class Settings(Strict):
+    """Settings in which a fresh layer departs from the one that was saved."""
+
+    momentum: Momentum | None = None
+    epsilon: Epsilon | None = None
+    features: Positive | None = None
 
 
 class Restore(Step):
@@ -167,6 +185,7 @@ class Restore(Step):
     restore: Name
     into: Literal["fresh", "same"]
     omit: list[str] = []
+    settings: Settings = Settings()
 
 
 class Set(Step):
@@ -176,21 +195,27 @@ class Set(Step):
     set: dict[str, Array]
 
 
-PASSES = ("train", "predict", "call", "fit", "backward")  # the verbs that send data through the layers
+PASSES = ("train", "predict", "call", "fit", "evaluate", "backward")  # the verbs that send data through the layers
 _COMMON = frozenset({"expect", "otherwise"})
 STEPS: dict[str, type[Step]] = {
-    kind.verb: kind for kind in (Train, Predict, Call, Fit, Backward, Freeze, Unfreeze, Save, Restore, Set)
-}
+    kind.verb: kind
+    for kind in (
+        Train, Predict, Call, Fit, Evaluate, Backward, Freeze, Unfreeze, Mode, Save, Restore, Export, Set,
+    )
+}  # fmt: skip
 AnyStep = Annotated[
     Annotated[Train, Tag("train")]
     | Annotated[Predict, Tag("predict")]
     | Annotated[Call, Tag("call")]
     | Annotated[Fit, Tag("fit")]
+    | Annotated[Evaluate, Tag("evaluate")]
     | Annotated[Backward, Tag("backward")]
     | Annotated[Freeze, Tag("freeze")]
     | Annotated[Unfreeze, Tag("unfreeze")]
+    | Annotated[Mode, Tag("mode")]
     | Annotated[Save, Tag("save")]
     | Annotated[Restore, Tag("restore")]
+    | Annotated[Export, Tag("export")]
     | Annotated[Set, Tag("set")],
     only_key(tuple(STEPS), "a step"),
 ]

@@ -11,22 +11,22 @@ import numpy as np
 from conformance.dialect import Dialect
 from conformance.fields import Floats
 from conformance.layers import Dense as DenseSettings
+from conformance.optimizers import Adam, AdamEntry
 from conformance.rounding import Rounding, copies
-from conformance.steps import Adam, AdamEntry, Fit
+from conformance.steps import Fit
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
     """How data go through a layer.
 
-    given: the training flag; by_hand: given in a call, and not by the API for training or inference; last: the mode
-    that was last set; fitting: in the model's own training loop; mask: (N, …) of 0 and 1.
+    given: the training flag; by_hand: given in a call, and not by the API for training or inference; fitting: the
+    model in whose own training loop this is, "" for the whole one; mask: (N, …) of 0 and 1.
     """
 
     given: bool | None
     by_hand: bool = False
-    last: bool = True
-    fitting: bool = False
+    fitting: str | None = None
     mask: Floats | None = None
 
 
@@ -35,11 +35,16 @@ class Refused(Exception):
 
 
 class Part(ABC):
-    """A layer of a network: its variables, those of them that observations show, and its trainable flag."""
+    """A layer of a network: its variables, those of them that observations show, its trainable flag and its mode.
+
+    A layer that stands in a network more than once keeps on its tape what each call leaves behind for the gradients.
+    """
 
     def __init__(self, name: str, dialect: Dialect, rounding: Rounding, *, trainable: bool = True) -> None:
         self.name, self.dialect, self.rounding, self.trainable = name, dialect, rounding, trainable
-        self.compiled: bool | None = None
+        self.mode, self.dtype, self.kept_in = True, "float32", "float32"
+        self.compiled: dict[str, bool] = {}
+        self.tape: list[tuple[Floats, ...]] = []
         self.variables: dict[str, Floats] = {}
         self.shown: tuple[str, ...] = ()
         self.gradients: dict[str, Floats] = {}
@@ -49,20 +54,28 @@ class Part(ABC):
         """The name that observations give a variable."""
         return f"{self.name}.{name}" if self.name else name
 
-    def compile(self, *, anew: bool) -> None:
-        """Keep the flag as the model's own training loop will see it."""
-        if self.compiled is None or anew:
-            self.compiled = self.trainable
+    def stored(self, given: Floats) -> Floats:
+        """A value that a program gives, as the layer keeps it."""
+        return copies(given.astype(np.float32))
 
-    def learns(self, fitting: bool) -> bool:
-        """Whether the trainable flag is seen as set."""
-        if fitting and self.dialect.freeze_takes_effect == "at_compile":
-            return bool(self.compiled)
+    def begin(self) -> None:
+        """Forget what an earlier pass left behind."""
+        self.tape.clear()
+        self.gradients = {}
+
+    def gain(self, name: str, gradient: Floats) -> None:
+        """Add to the gradient of a variable."""
+        self.gradients[name] = self.gradients[name] + gradient if name in self.gradients else gradient
+
+    def learns(self, how: Pass) -> bool:
+        """Whether the trainable flag is seen as set: the model's own loop may see the one that it was compiled with."""
+        if how.fitting is not None and self.dialect.freeze_takes_effect == "at_compile":
+            return self.compiled[how.fitting]
         return self.trainable
 
-    def trained(self, *, fitting: bool) -> list[str]:
+    def trained(self, how: Pass) -> list[str]:
         """The variables that an optimizer moves."""
-        return list(self.shown) if self.learns(fitting) else []
+        return list(self.shown) if self.learns(how) else []
 
     @abstractmethod
     def forward(self, x: Floats, how: Pass) -> Floats:
@@ -81,22 +94,24 @@ class Dense(Part):
         self.shown = settings.quantities
         given = {"kernel": settings.kernel, "bias": settings.bias}
         values = {name: np.zeros_like(given[name]) if fresh else given[name] for name in self.shown}
-        self.variables = {name: copies(array.astype(np.float32)) for name, array in values.items()}
+        self.variables = {name: self.stored(array) for name, array in values.items()}
 
     def forward(self, x: Floats, how: Pass) -> Floats:  # noqa: ARG002 - the same in every pass
         """The output for an input; every position of a sample is a row of its own."""
-        self.rows, kernel = x.reshape(len(x), -1, x.shape[-1]), self.variables["kernel"]
+        rows, kernel = x.reshape(len(x), -1, x.shape[-1]), self.variables["kernel"]
+        self.tape.append((rows,))
         bias = self.variables.get("bias", np.zeros(1))[..., None, :]
-        y = self.rounding.nudge(self.rows @ kernel + bias, np.abs(self.rows) @ np.abs(kernel) + np.abs(bias))
+        y = self.rounding.nudge(rows @ kernel + bias, np.abs(rows) @ np.abs(kernel) + np.abs(bias))
         return y.reshape(*x.shape[:-1], y.shape[-1])
 
     def backward(self, upstream: Floats) -> Floats:
         """The gradient of the input; keeps those of kernel and bias."""
         nudge, kernel = self.rounding.nudge, self.variables["kernel"].swapaxes(1, 2)
-        turned, rows = self.rows.swapaxes(1, 2), upstream.reshape(len(upstream), -1, upstream.shape[-1])
-        self.gradients = {"kernel": nudge(turned @ rows, np.abs(turned) @ np.abs(rows))}
+        (seen,) = self.tape.pop()
+        turned, rows = seen.swapaxes(1, 2), upstream.reshape(len(upstream), -1, upstream.shape[-1])
+        self.gain("kernel", nudge(turned @ rows, np.abs(turned) @ np.abs(rows)))
         if "bias" in self.shown:
-            self.gradients["bias"] = nudge(rows.sum(1), np.abs(rows).sum(1))
+            self.gain("bias", nudge(rows.sum(1), np.abs(rows).sum(1)))
         gradient = nudge(rows @ kernel, np.abs(rows) @ np.abs(kernel))
         return gradient.reshape(*upstream.shape[:-1], gradient.shape[-1])
 
@@ -111,14 +126,16 @@ class Activation(Part):
     def forward(self, x: Floats, how: Pass) -> Floats:  # noqa: ARG002 - the same in every pass
         """The output for an input."""
         values = {"tanh": np.tanh(x), "relu": np.maximum(x, 0), "sigmoid": 1 / (1 + np.exp(-x))}
-        self.x, self.y = x, values[self.function]
-        return self.rounding.nudge(self.y, np.abs(self.y))
+        y = values[self.function]
+        self.tape.append((x, y))
+        return self.rounding.nudge(y, np.abs(y))
 
     def backward(self, upstream: Floats) -> Floats:
         """The gradient of the input."""
-        slopes = {"tanh": 1 - self.y**2, "relu": (self.x > 0) * 1.0, "sigmoid": self.y * (1 - self.y)}
+        x, y = self.tape.pop()
+        slopes = {"tanh": 1 - y**2, "relu": (x > 0) * 1.0, "sigmoid": y * (1 - y)}
         gradient = upstream * slopes[self.function]
-        return self.rounding.nudge(gradient, np.abs(upstream) * (1 + self.y**2))
+        return self.rounding.nudge(gradient, np.abs(upstream) * (1 + y**2))
 
 
 @dataclass
@@ -128,10 +145,10 @@ class Optimizer:
     settings: Any = None
     rounding: Rounding = field(default_factory=Rounding)
 
-    def apply(self, parts: list[Part]) -> None:
+    def apply(self, parts: list[Part], how: Pass) -> None:
         """Move every trained variable by its gradient."""
         for index, part in enumerate(parts):
-            for name in part.trained(fitting=True):
+            for name in part.trained(how):
                 old, gradient = part.variables[name], part.gradients[name]
                 change = self.change((index, name), gradient)
                 part.variables[name] = self.rounding.nudge(old - change, np.abs(old) + np.abs(change))

@@ -9,12 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-DTYPES = frozenset({"float16", "float32", "float64", "int32", "int64", "bool"})
+from conformance.dtypes import DTYPES
+
+KINDS = frozenset({*DTYPES, "int32", "int64", "bool"})
 
 
-def encode(array: NDArray[Any]) -> list[Any]:
-    """An array as JSON; bit for bit, NaN and infinity included."""
-    return [array.dtype.name, list(array.shape), base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()]
+def encode(array: NDArray[Any], dtype: str = "") -> list[Any]:
+    """An array as JSON; bit for bit, NaN and infinity included. bfloat16 goes as the float32 values that it has."""
+    raw = base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
+    return [dtype or array.dtype.name, list(array.shape), raw]
+
+
+def dtype(value: object) -> str:
+    """The type of an array that `decode` could read."""
+    return str(value[0]) if isinstance(value, list) else ""
 
 
 def decode(value: object) -> NDArray[Any] | str | None:
@@ -22,10 +30,10 @@ def decode(value: object) -> NDArray[Any] | str | None:
     if value is None or isinstance(value, str):
         return value
     try:
-        dtype, shape, text = list(value)  # type: ignore[call-overload]
-        if dtype not in DTYPES:
-            return f"an array of {dtype}"
+        kind, shape, text = list(value)  # type: ignore[call-overload]
+        if kind not in KINDS:
+            return f"an array of {kind}"
         raw = base64.b64decode(text, validate=True)
-        return np.frombuffer(raw, dtype).reshape(shape)
+        return np.frombuffer(raw, "float32" if kind == "bfloat16" else kind).reshape(shape)
     except (TypeError, ValueError, binascii.Error) as error:
         return f"no readable array: {error}"

@@ -118,6 +118,50 @@ def test_a_named_target_that_cannot_be_run_ends_with_3(folder):
     assert "numpy_demo is unavailable" in result.output
 
 
+def test_an_unavailable_target_leaves_a_run_file_that_says_why(folder):
+    """It is never silently absent from a report, and the file goes when the target runs."""
+    run(folder, "numpy_demo", "--python", folder / "no-python")
+    assert ["numpy_demo-unavailable.jsonl"] == [path.name for path in (folder / "out/runs").iterdir()]
+    page = (folder / "out/index.html").read_text()
+    assert "numpy_demo[unavailable]" in page
+    assert "cannot be started" in page
+    assert cli.GREEN == run(folder, "numpy_demo").exit_code
+    assert "numpy_demo-unavailable.jsonl" not in [path.name for path in (folder / "out/runs").iterdir()]
+
+
+NARROW = """
+def describe():
+    return {"framework": "numpy", "version": "1", "modes": {"one": {}, "two": {}}, "dialect": {}, "about": ABOUT}
+class Layer:
+    def __init__(self, layer, mode, workdir): pass
+    def state(self): return {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("about", "run_in_two"),
+    [({}, ["other", "update/one", "update/two"]), ({"two": ["predict"]}, ["other"]), ({"two": ["UPDATE-9"]}, [])],
+)
+def test_a_mode_is_run_on_the_cases_that_it_is_about(folder, about, run_in_two):
+    """By a verb, or by a statement; a mode without such a case leaves no run file."""
+    (folder / "narrow.py").write_text(NARROW.replace("ABOUT", repr(about)))
+    (folder / "cases/other.yaml").write_text(CASE.replace("train: b", "predict: b").split("    expect")[0])
+    run(folder, folder / "narrow.py")
+    headers = [read(path).header for path in (folder / "out/runs").iterdir()]
+    assert {header.target.mode: sorted(header.cases) for header in headers} == {
+        "one": ["other", "update/one", "update/two"],
+        **({"two": run_in_two} if run_in_two else {}),
+    }
+
+
+def test_what_a_mode_is_about_is_checked(folder):
+    """A list of words, of a mode that there is."""
+    (folder / "narrow.py").write_text(NARROW.replace("ABOUT", "{'three': ['fit']}"))
+    result = run(folder, folder / "narrow.py")
+    assert cli.CANNOT_RUN == result.exit_code
+    assert "about['three'] must be a list of verbs and statements, of a mode that there is" in result.output
+
+
 def test_report_comes_from_the_run_files_alone(folder):
     """The page is the same when it is rendered again, and a changed case is missing, not wrong."""
     run(folder, "numpy_demo")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from helpers import case
@@ -13,7 +15,8 @@ from conformance.judge import in_bounds
 from conformance.reference import trace
 
 LAYER = "layer: {features: 1, momentum: 0.9, epsilon: 0.001}"
-BATCH = "data: {b: [[1], [5]], one: [[7]], up: [[1], [0]], up3: [[1], [0], [2]], three: [[1], [5], [9]]}"
+BATCH = "data: {b: [[1], [5]], one: [[7]], up: [[1], [0]], up3: [[1], [0], [2]], three: [[1], [5], [9]],\
+  none: {random_state: 1, normal: [0, 1]}, zeros: [0, 0], tenth: [[0.1], [0.1]]}"
 
 
 def after(steps: str, layer: str = LAYER, **changes: str) -> dict[str, list[float]]:
@@ -86,14 +89,147 @@ BY_HAND = [
         {"moving_mean": [0.0], "moving_variance": [1.3]},
     ),
     ("[{set: {moving_mean: [8]}}]", LAYER, {}, {"moving_mean": [8], "moving_variance": [1.0]}),
+    (
+        "[train: b]",
+        LAYER,
+        {"training_normalisation": "moving"},
+        {**TRAINED, "output": [0.7 / 1.301**0.5, 4.7 / 1.301**0.5]},
+    ),
+    ("[train: one]", LAYER, {"variance": "sample"}, {"moving_mean": [0.7], "moving_variance": [math.nan]}),
+    (
+        "[train: one]",
+        LAYER,
+        {"variance": "sample", "single_value_variance": "population"},
+        {"moving_mean": [0.7], "moving_variance": [0.9]},
+    ),
+    ("[train: none]", LAYER, {}, FRESH),
+    ("[train: none]", LAYER, {"empty_batch": "nan"}, {"moving_mean": [math.nan], "moving_variance": [math.nan]}),
+    ("[train: none]", LAYER, {"empty_batch": "zeros"}, {"moving_mean": [0.0], "moving_variance": [0.9]}),
+    ("[{train: b, mask: zeros}]", LAYER, {}, {**FRESH, "output": [1 / 1.001**0.5, 5 / 1.001**0.5]}),
+    (
+        "[{train: b, mask: zeros}]",
+        LAYER,
+        {"masked_batch": "nan"},
+        {"moving_mean": [math.nan], "output": [math.nan, math.nan]},
+    ),
+    (
+        "[{train: b, mask: zeros}]",
+        LAYER,
+        {"masked_batch": "zeros"},
+        {"moving_mean": [0.0], "moving_variance": [0.9], "output": [1 / 0.001**0.5, 5 / 0.001**0.5]},
+    ),
+    ("[{save: a}, {restore: a, into: fresh, settings: {momentum: 0.5}}, train: b]", LAYER, {}, {"moving_mean": [1.5]}),
+    (
+        "[{save: a}, {restore: a, into: fresh, settings: {momentum: 0.5}}, train: b]",
+        LAYER,
+        {"settings_restored": "checkpoint"},
+        TRAINED,
+    ),
+    ("[train: b]", LAYER.replace("}", ", track: false}"), {}, {"output": [-2 / 4.001**0.5, 2 / 4.001**0.5]}),
+    ("[predict: b]", LAYER.replace("}", ", track: false}"), {}, {"output": [-2 / 4.001**0.5, 2 / 4.001**0.5]}),
+    ("[{mode: {training: false}}, {call: b, training: unset}]", LAYER, {"bare_call": "as_last_set"}, FRESH),
+    (
+        "[{evaluate: b, targets: three}]".replace("three", "b"),
+        FROZEN,
+        {},
+        {"loss": [26 / 2 * (1 - 1 / 1.001**0.5) ** 2]},
+    ),
+    (
+        "[train: b, {export: e}, train: b, {predict: b, exported: e}]",
+        LAYER,
+        {},
+        {"output": [0.7 / 1.301**0.5, 4.7 / 1.301**0.5]},
+    ),
+    # 0.1 in float16 is 0.0999755859375
+    ("[predict: tenth]", LAYER.replace("0.001}", "3, dtype: float16}"), {}, {"output": [0.0999755859375 / 2] * 2}),
+    ("[predict: tenth]", LAYER.replace("0.001}", "3, dtype: bfloat16}"), {}, {"output": [0.10009765625 / 2] * 2}),
 ]
+NETWORK = """
+network:
+  - batch_norm: {name: first, features: 1, momentum: 0.9, epsilon: 0.001}
+  - model: {name: base, layers: [batch_norm: {name: norm, features: 1, momentum: 0.9, epsilon: 0.001}]}
+"""
+TWICE = """
+network:
+  - batch_norm: {name: norm, features: 1, momentum: 0.9, epsilon: 0.001}
+  - again: norm
+"""
+ON_NETWORKS = [
+    ("[{train: b, through: base}]", NETWORK, {"norm.moving_mean": [0.3], "first.moving_mean": [0.0]}),
+    ("[{freeze: {of: base}}, train: b]", NETWORK, {"norm.moving_mean": [0.0], "first.moving_mean": [0.3]}),
+    ("[{freeze: {of: model}}, train: b]", NETWORK, {"norm.moving_mean": [0.0], "first.moving_mean": [0.0]}),
+    ("[train: b]", TWICE, {"norm.moving_mean": [0.27], "norm.moving_variance": [0.9 * 1.3 + 0.1 * 4 / 4.001]}),
+]
+
+
+@pytest.mark.parametrize(("steps", "network", "expected"), ON_NETWORKS)
+def test_networks_by_hand(steps, network, expected):
+    """A nested model shares its layers with the enclosing one, and a layer that is called twice moves twice."""
+    shown = after(steps, network)
+    assert {name: pytest.approx(values, rel=1e-12, nan_ok=True) for name, values in expected.items()} == {
+        name: shown[name] for name in expected
+    }
+
+
+def test_a_layer_called_twice_learns_from_both_calls():
+    """Its gradients are the sums over its calls: here against central differences of the loss in beta."""
+    up = 1e-4
+    fit = "[{fit: b, targets: three2, optimizer: {sgd: {learning_rate: 1}}, batch_size: 2}]"
+    data = BATCH.replace("zeros:", "three2: [[1], [9]], zeros:")
+
+    def loss(beta: float) -> float:
+        network = TWICE.replace("0.001}", f"0.001, beta: [{beta}]}}")
+        steps = "[{call: b, training: true}]"
+        output = trace(case(f"{network}\n{data}\nsteps: {steps}"), STANDARD)[-1].quantities["output"].expected
+        return float(np.mean((output.ravel() - [1, 9]) ** 2))
+
+    moved = trace(case(f"{TWICE}\n{data}\nsteps: {fit}"), STANDARD)[-1].quantities["norm.beta"].expected
+    assert -(loss(up) - loss(-up)) / (2 * up) == pytest.approx(moved[0], rel=1e-6)
+
+
+def test_a_checkpoint_of_another_shape_is_refused_under_every_dialect():
+    """No convention broadcasts."""
+    steps = "[{save: a}, {restore: a, into: fresh, settings: {features: 2}}]"
+    assert raises(steps) == raises(steps, missing_statistics="kept") == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "changes", "output", "state"),
+    [
+        ("float32", {}, "float32", "float32"),
+        ("float16", {}, "float16", "float32"),
+        ("float16", {"state_dtype": "layer"}, "float16", "float16"),
+        ("bfloat16", {"state_dtype": "layer"}, "bfloat16", "bfloat16"),
+        ("float64", {"state_dtype": "layer"}, "float64", "float64"),
+    ],
+)
+def test_types_of_output_and_state(dtype, changes, output, state):
+    """The output has the layer's type, and the state the one that the dialect says."""
+    layer = LAYER.replace("}", f", dtype: {dtype}}}")
+    shown = trace(case(f"{layer}\n{BATCH}\nsteps: [train: b]"), STANDARD.under(changes))[-1].quantities
+    assert [output, state] == [shown["output"].dtype, shown["moving_mean"].dtype]
+
+
+def test_bounds_follow_the_type_and_the_arithmetic():
+    """A statistic kept in float16 has the bound of float16; one computed in it and kept in float32 has so as well."""
+
+    def scale(dtype: str, **changes: str) -> float:
+        layer = LAYER.replace("}", f", dtype: {dtype}}}")
+        shown = trace(case(f"{layer}\n{BATCH}\nsteps: [train: b]"), STANDARD.under(changes))[-1].quantities
+        return float(shown["moving_mean"].scale[0])
+
+    single, half = scale("float32"), 2.0**13
+    assert single == pytest.approx(scale("float16"))
+    assert single * half == pytest.approx(scale("float16", arithmetic="layer"), rel=0.01)
+    assert 1 < scale("float16", state_dtype="layer") / single < half * 1.01
+    assert single * 2.0**-29 == pytest.approx(scale("float64", state_dtype="layer"), rel=0.5)
 
 
 @pytest.mark.parametrize(("steps", "layer", "changes", "expected"), BY_HAND)
 def test_by_hand(steps, layer, changes, expected):
     """[1, 5] has mean 3, population variance 4, sample variance 8."""
     shown = after(steps, layer, **changes)
-    assert {name: pytest.approx(values, rel=1e-12) for name, values in expected.items()} == {
+    assert {name: pytest.approx(values, rel=1e-12, nan_ok=True) for name, values in expected.items()} == {
         name: shown[name] for name in expected
     }
 
@@ -102,6 +238,7 @@ def test_every_value_of_every_knob_but_adams_is_tried_by_hand():
     """No convention is without a number that somebody worked out."""
     tried = {(knob, value) for _, _, changes, _ in BY_HAND for knob, value in changes.items()}
     tried |= {(knob, getattr(STANDARD, knob)) for knob in KNOBS}
+    tried |= {(knob, value) for _, changes, _ in REFUSED for knob, value in changes.items()}
     elsewhere = {
         ("variance_algorithm", "one_pass"),
         ("adam_epsilon", "uncorrected"),
@@ -110,6 +247,8 @@ def test_every_value_of_every_knob_but_adams_is_tried_by_hand():
         ("missing_statistics", "refused"),
         ("freeze_takes_effect", "refused"),
         ("epsilon_zero", "refuses"),
+        ("state_dtype", "layer"),
+        ("arithmetic", "layer"),
     }
     assert {(knob, value) for knob, values in KNOBS.items() for value in values} == tried | elsewhere
 
@@ -122,6 +261,8 @@ REFUSED = [
     ),
     ("[{call: b, training: unset}, train: b]", {"bare_call": "refuses"}, [True, False]),
     ("[train: one, predict: one]", {"one_value_per_channel": "refuses"}, [True, False]),
+    ("[train: none, predict: none]", {"empty_batch": "refuses"}, [True, False]),
+    ("[{train: b, mask: zeros}, {predict: b, mask: zeros}]", {"masked_batch": "refuses"}, [True, False]),
     ("[{save: a}, {restore: a, into: same, omit: [gamma]}, train: b]", {}, [False, True, False]),
 ]
 

@@ -12,7 +12,7 @@ import numpy as np
 from conformance.case import Case
 from conformance.dialect import STANDARD
 from conformance.judge import Compared, Divergence, Result
-from conformance.layers import BatchNorm, BatchNormEntry, Dense, DenseEntry
+from conformance.layers import AgainEntry, BatchNorm, BatchNormEntry, Dense, DenseEntry, Entry, ModelEntry
 from conformance.render.words import MOST, numbers, sentence, times
 from conformance.report import Column
 
@@ -123,11 +123,21 @@ def settings(case: Case) -> Iterator[tuple[str, str]]:
     """Each layer of a case: what kind it is, and what the case says of it."""
     if case.text.layer is not None:
         yield "batch_norm", _settings(case.text.layer)
-    for entry in case.text.network or ():
+    yield from _entries(case.text.network or [])
+
+
+def _entries(entries: list[Entry]) -> Iterator[tuple[str, str]]:
+    for entry in entries:
         if isinstance(entry, DenseEntry):
             yield "dense", _settings(entry.dense)
         elif isinstance(entry, BatchNormEntry):
             yield "batch_norm", _settings(entry.batch_norm)
+        elif isinstance(entry, ModelEntry):
+            yield "model", f"name: {entry.model.name}, with these layers"
+            yield from _entries(entry.model.layers)
+            yield "end of", entry.model.name
+        elif isinstance(entry, AgainEntry):
+            yield "again", entry.again
         else:
             yield "activation", entry.activation
 
@@ -160,7 +170,7 @@ class Stage(NamedTuple):
 
 def table(result: Result, case: Case) -> tuple[list[Stage], bool]:
     """The steps of a result, and whether expected and observed print differently anywhere in them."""
-    before: dict[str, tuple[bytes, bytes]] = {}
+    before: dict[str, Compared] = {}
     stages = []
     for index in range(max(len(result.steps), len(case.text.steps)) if result.steps or result.raised else 0):
         done = sentence(case.text.steps[index]) if index < len(case.text.steps) else "one step too many"
@@ -170,18 +180,24 @@ def table(result: Result, case: Case) -> tuple[list[Stage], bool]:
 
 
 def _rows(
-    quantities: Iterable[Compared], before: dict[str, tuple[bytes, bytes]], first: Divergence | None
+    quantities: Iterable[Compared], before: dict[str, Compared], first: Divergence | None
 ) -> tuple[list[Row], list[str]]:
     """A row for every quantity that changed or departs, and the names of the others; notes all of them in `before`."""
     rows, unchanged = [], []
     for item in quantities:
-        now = _bits(item)
-        if now == before.get(item.name) and not item.divergence:
+        if _unchanged(item, before.get(item.name)):
             unchanged.append(item.name)
         else:
             rows.append(_row(item, first))
-        before[item.name] = now
+        before[item.name] = item
     return rows, unchanged
+
+
+def _unchanged(item: Compared, before: Compared | None) -> bool:
+    """Whether a quantity is as it should be, and bit for bit what it was."""
+    if item.divergence or before is None:
+        return False
+    return item is before or _bits(item) == _bits(before)
 
 
 def _bits(item: Compared) -> tuple[bytes, bytes]:
