@@ -25,9 +25,10 @@ class Unsupported(Exception):
 
 def describe():
     # undocumented, as observed: https://github.com/tensorflow/tensorflow/issues/55545
-    modes = {"moments": {}, "fused": {"variance": "sample"}}
+    fused = {"variance": "sample", "single_value_variance": "population", "state_dtype": "float32"}
+    modes = {"moments": {}, "fused": fused}
     if "exponential_avg_factor" in inspect.signature(v1.nn.fused_batch_norm).parameters:
-        modes["fused_running"] = modes["fused"]
+        modes["fused_running"] = fused
     if EAGER:
         modes.update({mode + "_function": knobs for mode, knobs in modes.items()})
     return {
@@ -41,6 +42,11 @@ def describe():
             # undocumented, as observed
             "variance": "population",
             "one_value_per_channel": "computes",
+            "empty_batch": "nan",
+            "masked_batch": "zeros",
+            # tf.nn.batch_normalization takes all in the type of its data; only the fused operation wants float32
+            # https://tensorflow.org/api_docs/python/tf/raw_ops/FusedBatchNormV3
+            "state_dtype": "layer",
             # the classic formula: https://tensorflow.org/versions/r2.1/api_docs/python/tf/train/ExponentialMovingAverage
             "startup": "none",
             # Checkpoint, whose assertions are optional: https://tensorflow.org/versions/r2.3/api_docs/python/tf/train/Checkpoint

@@ -38,7 +38,8 @@ class Unsupported(Exception):
 
 
 def describe():
-    whole = {"missing_statistics": "refused"}
+    # the configuration is saved too: https://tensorflow.org/tutorials/keras/save_and_load
+    whole = {"missing_statistics": "refused", "settings_restored": "checkpoint"}
     return {
         "framework": "keras" if keras is tf.keras else "tf_keras",
         "version": keras.__version__,
@@ -51,7 +52,7 @@ def describe():
             "nested": {},
             "graph": {},
             # undocumented, as observed: https://github.com/tensorflow/tensorflow/issues/55545
-            "fused": {"variance": "sample"},
+            "fused": {"variance": "sample", "single_value_variance": "population"},
             "unfused": {},
             # undocumented, as observed: the weights of a layer have to be as many as it has
             "h5": {"missing_statistics": "refused"},
@@ -70,6 +71,8 @@ def describe():
             # undocumented, as observed
             "variance_algorithm": "two_pass",
             "one_value_per_channel": "computes",
+            "empty_batch": "nan",
+            "masked_batch": "zeros",
             # https://keras.io/2/api/layers/normalization_layers/batch_normalization
             # and for older versions https://github.com/tensorflow/tensorflow/blob/10f7d23b9c8cfa4362df05028317d8bae59f9d3a/
             # tensorflow/python/keras/layers/normalization_v2.py
