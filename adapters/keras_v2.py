@@ -49,6 +49,7 @@ def describe():
             # undocumented, as observed
             "variance_algorithm": "two_pass",
             "one_value_per_channel": "computes",
+            "empty_batch": "nan",
             "missing_statistics": "refused",
             "baked_training": "kept",
             # undocumented, as observed: at first the learning phase had to be fed
@@ -66,6 +67,11 @@ def describe():
 
 def use(device):
     tf.device(device).__enter__()  # for good: nothing else in TensorFlow sets a device
+
+
+def updates_of(model):
+    """The updates of the moving statistics that depend on the inputs of this model, not of one that is nested in it."""
+    return model.updates if STANDALONE else model.get_updates_for(model.inputs)
 
 
 def given(**arguments):
@@ -164,7 +170,7 @@ class Network:
         model, key = self.part(through), (through, training)
         if key not in self.functions:
             phase = [] if training is None else [K.learning_phase()]
-            updates = model.updates if training else []
+            updates = updates_of(model) if training else []
             self.functions[key] = K.function([model.inputs[0]] + phase, [model.outputs[0]], updates=updates)
         return self.functions[key]([x] if training is None else [x, int(training)])[0]
 
@@ -240,7 +246,7 @@ class Layer(Network):
     def backward(self, x, upstream, training):
         inputs, output, trained = self.model.inputs[0], self.model.outputs[0], self.model.trainable_weights
         gradients = tf.gradients(output, [inputs] + trained, tf.constant(upstream))
-        updates = self.model.updates if training else []
+        updates = updates_of(self.model) if training else []
         function = K.function([inputs, K.learning_phase()], [output] + gradients, updates=updates)
         names = [v.name.split("/")[-1].split(":")[0] + "_gradient" for v in trained]
         return dict(zip(["output", "input_gradient"] + names, function([x, int(training)])))
