@@ -63,7 +63,8 @@ def tensor(x):
 
 def array(y):
     """(N, C, ...) -> (N, ..., C), in NumPy."""
-    return (y.movedim(1, -1) if y.ndim > 2 else y).detach().cpu().numpy()
+    y = (y.movedim(1, -1) if y.ndim > 2 else y).detach()
+    return (y.cpu() if DEVICE else y).numpy()
 
 
 def batch_norm(layer):

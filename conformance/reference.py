@@ -24,10 +24,11 @@ from conformance.training import Part, Pass, Refused, optimizer
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What a part leaves behind: its variables, the number of its updates, and its settings."""
+    """What a part leaves behind: its variables, the number of its updates and their weight, and its settings."""
 
     variables: dict[str, Floats]
     updates: int
+    weight: float
     settings: Any
 
 
@@ -67,10 +68,12 @@ class Machine(Model):
     def _predict(self, step: steps.Predict) -> dict[str, Floats]:
         if step.exported is None:
             return self.run(step.predict, False, step)
-        kept = self.snapshot()
+        kept, modes = self.snapshot(), [part.mode for part in self.parts]
         self.take(self.exports[step.exported])
         computed = self.run(step.predict, False, step)
         self.take(kept)
+        for part, mode in zip(self.parts, modes, strict=True):
+            part.mode = mode
         return computed
 
     @perform.register
@@ -158,12 +161,15 @@ class Machine(Model):
 
     def snapshot(self) -> list[Saved]:
         """What a checkpoint could hold, part by part."""
-        return [Saved(dict(part.variables), part.updates, getattr(part, "settings", None)) for part in self.parts]
+        return [
+            Saved(dict(part.variables), part.updates, part.weight, getattr(part, "settings", None))
+            for part in self.parts
+        ]
 
     def take(self, snapshot: list[Saved]) -> None:
         """Take over all variables of a snapshot."""
         for part, saved in zip(self.parts, snapshot, strict=True):
-            part.variables, part.updates = dict(saved.variables), saved.updates
+            part.variables, part.updates, part.weight = dict(saved.variables), saved.updates, saved.weight
 
     @perform.register
     def _restore(self, step: steps.Restore) -> dict[str, Floats]:
@@ -185,7 +191,7 @@ class Machine(Model):
         names = self.loaded(step)
         for part, saved in self.pairs(step):
             part.variables |= {name: saved.variables[name] for name in part.variables if part.full(name) in names}
-            part.updates = saved.updates
+            part.updates, part.weight = saved.updates, saved.weight
             if isinstance(part, Norm) and self.dialect.settings_restored == "checkpoint":
                 kept = {"momentum": saved.settings.momentum, "epsilon": saved.settings.epsilon}
                 part.settings = part.settings.model_copy(update=kept)
