@@ -63,6 +63,13 @@ BY_HAND = [
     ("[{call: b, training: unset}]", LAYER, {"bare_call": "trains"}, TRAINED),
     ("[{call: b, training: unset}]", LAYER, {"bare_call": "as_last_set"}, TRAINED),
     ("[predict: b, {call: b, training: unset}]", LAYER, {"bare_call": "as_last_set"}, FRESH),
+    (
+        "[{call: b, training: unset}]",
+        LAYER,
+        {"bare_call": "as_last_set", "initial_mode": "inference"},
+        FRESH,
+    ),
+    ("[train: one]", LAYER, {"one_value_per_channel": "hands_on"}, {**FRESH, "output": [7.0]}),
     ("[predict: b, {call: b, training: unset}]", LAYER, {"bare_call": "trains"}, TRAINED),
     ("[train: b]", FROZEN, {}, {**FRESH, "output": [1 / 1.001**0.5, 5 / 1.001**0.5]}),
     ("[train: b]", FROZEN, {"frozen_training_call": "trains"}, TRAINED),
@@ -214,6 +221,8 @@ def test_a_checkpoint_of_another_shape_is_refused_under_every_dialect():
         ("float16", {"state_dtype": "layer"}, "float16", "float16"),
         ("bfloat16", {"state_dtype": "layer"}, "bfloat16", "bfloat16"),
         ("float64", {"state_dtype": "layer"}, "float64", "float64"),
+        ("float64", {"state_dtype": "wider"}, "float64", "float64"),
+        ("float16", {"state_dtype": "wider"}, "float16", "float32"),
     ],
 )
 def test_types_of_output_and_state(dtype, changes, output, state):
@@ -261,6 +270,7 @@ def test_every_value_of_every_knob_but_adams_is_tried_by_hand():
         ("freeze_takes_effect", "refused"),
         ("epsilon_zero", "refuses"),
         ("state_dtype", "layer"),
+        ("state_dtype", "wider"),
         ("arithmetic", "layer"),
     }
     assert {(knob, value) for knob, values in KNOBS.items() for value in values} == tried | elsewhere
