@@ -1,4 +1,5 @@
 // Batch normalisation in plain JavaScript: an adapter that is no Python and speaks the protocol itself.
+// conformance run docs/examples/javascript_demo.js --python node
 const fs = require("node:fs"), path = require("node:path"), readline = require("node:readline");
 const mapped = (object, f) => Object.fromEntries(Object.entries(object).map(([name, value]) => [name, f(value)]));
 const decode = ([, , text]) => new Float32Array(Uint8Array.from(Buffer.from(text, "base64")).buffer);
@@ -14,7 +15,7 @@ const VERBS = {  // what may come with a verb, and what it does; all else is uns
   unfreeze: ["of recompile", (layer) => void (layer.trainable = true)],
   save: ["name", (layer, {name}) => fs.writeFileSync(path.join(layer.folder, name), JSON.stringify(state(layer)))],
   restore: ["name into", (layer, {name, into}) => {
-    if (into === "fresh") Object.assign(layer, birth(layer.settings, layer.folder));
+    if (into === "fresh") Object.assign(layer, birth({...layer.settings, variables: {}}, layer.folder));
     assign(layer, JSON.parse(fs.readFileSync(path.join(layer.folder, name))));
   }],
 };
@@ -39,11 +40,8 @@ function observe(layer, {verb, ...named}, data) {
   const [takes, perform] = VERBS[verb] ?? [""];
   const odd = Object.keys(named).find((name) => !takes.split(" ").includes(name));
   if (odd) return {unsupported: `${verb} with ${odd}`, quantities: {}};
-  try {
-    return {quantities: {...perform(layer, {...named, data: data[named.data]}), ...state(layer)}};
-  } catch (error) {
-    return {raised: [error.name, error.message], quantities: state(layer)};
-  }
+  try { return {quantities: {...perform(layer, {...named, data: data[named.data]}), ...state(layer)}}; }
+  catch (error) { return {raised: [error.name, error.message], quantities: state(layer)}; }
 }
 function answer({id, layer: settings, data, steps}, folder) {
   if (settings?.dtype !== "float32" || !settings.track) return {id, steps: [], unsupported: "no such model here"};
@@ -55,6 +53,8 @@ const say = (line) => console.log(JSON.stringify(line));
 let folder;  // named by the first line that comes in
 say({ready: {framework: "node", version: process.versions.node, modes: {plain: {}}, dialect: {}}});
 readline.createInterface({input: process.stdin}).on("line", (line) => {
-  if (folder) return say(answer(JSON.parse(line), folder));
-  ({workdir: folder} = JSON.parse(line));
+  const request = JSON.parse(line);
+  if (folder) return say(answer(request, folder));
+  if (request.device !== "cpu") throw new Error(`there is no ${request.device} here`);
+  folder = request.workdir;
 });
