@@ -47,6 +47,9 @@ def describe():
             "baked_training": "refused",
             # undocumented, as observed and coded: https://github.com/google/flax/blob/00a973a/flax/serialization.py
             "missing_statistics": "refused",
+            # undocumented, as observed: the mean of nothing is NaN
+            "empty_batch": "nan",
+            "masked_batch": "nan",
             "adam_epsilon": "corrected",  # https://optax.readthedocs.io/en/latest/api/generated/optax.adam.html
         },
     }
@@ -62,6 +65,8 @@ def flag(training):
 
 
 def batch_norm(layer):
+    if not layer.get("track", True):
+        raise Unsupported("use_running_average=False leaves the moving statistics unused, but there they are")
     if not layer["trainable"]:
         raise Unsupported(
             "linen has no trainable flag: one passes use_running_average=True and leaves the layer's params out of the"
@@ -86,15 +91,30 @@ def build(entry):
     return getattr(nn, entry["function"])
 
 
+def flat(entries, within=("model",)):
+    """Each layer of all levels in order, with the names of what encloses it and its own."""
+    for entry in entries:
+        names = (*within, entry["name"])
+        if entry["kind"] == "model":
+            yield from flat(entry["layers"], names)
+        else:
+            yield entry, names
+
+
 class Stack(nn.Module):
-    """A network; a batch normalisation that has the flag built in is not passed the one of the call."""
+    """A network; a batch normalisation that has the flag built in is not passed the one of the call.
+
+    layers has for each step the layer, which may stand there twice, and the names of the models around it and its own.
+    """
 
     layers: tuple
     preserve_adopted_names = True  # the layers keep the names that they are built with
 
     @nn.compact
-    def __call__(self, x, use_running_average=None, mask=None):
-        for layer in self.layers:
+    def __call__(self, x, use_running_average=None, mask=None, through="model"):
+        for layer, names in self.layers:
+            if through not in names:
+                continue
             if isinstance(layer, nn.BatchNorm):
                 baked = layer.use_running_average is not None
                 x = layer(x, None if baked else use_running_average, mask=mask)
@@ -134,7 +154,9 @@ def weighted_sum(output, upstream):
     return jnp.sum(upstream * output)
 
 
-jit = functools.partial(jax.jit, static_argnames=("module", "optimizer", "loss", "mutable", "use_running_average"))
+jit = functools.partial(
+    jax.jit, static_argnames=("module", "optimizer", "loss", "mutable", "use_running_average", "through")
+)
 FUNCTIONS = {"eager": (apply, gradients, train_step), "jit": (jit(apply), jit(gradients), jit(train_step))}
 
 
@@ -151,38 +173,48 @@ def make_optimizer(name, learning_rate, beta_1=None, beta_2=None, epsilon=None):
 class Model:
     """A module and its variables; `paths` says where among them each quantity is."""
 
-    def __init__(self, module, width, paths, mode, baked=None):
-        self.module, self.paths, self.optimizer_state = module, paths, None
+    def __init__(self, module, shape, paths, mode, baked=None, dtype="float32"):
+        jax.config.update("jax_enable_x64", dtype == "float64")
+        self.module, self.shape, self.paths, self.dtype, self.optimizer_states = module, shape, paths, dtype, {}
         self.apply, self.gradients, self.train_step = FUNCTIONS[mode]
         self.training, self.inference = (flag(True), flag(False)) if baked is None else ({}, {})
-        self.variables = {"params": {}, **module.init(jax.random.key(0), jnp.ones((1, width)), **self.inference)}
+        sample = jnp.ones([1, *(size or 1 for size in shape)], dtype)
+        self.variables = {"params": {}, **module.init(jax.random.key(0), sample, **self.inference)}
 
-    def train(self, x, mask=None):
-        return self.run(x, mask, UPDATED, self.training)
+    def train(self, x, mask=None, through=None):
+        return self.run(x, mask, UPDATED, self.training, through)
 
-    def predict(self, x, mask=None):
-        return self.run(x, mask, (), self.inference)
+    def predict(self, x, mask=None, through=None, exported=None):
+        if exported is None:
+            return self.run(x, mask, (), self.inference, through)
+        with open(exported + ".jax", "rb") as file:
+            return np.asarray(jax.export.deserialize(bytearray(file.read())).call(jnp.asarray(x, self.dtype)))
 
-    def call(self, x, training, mask=None):
-        return self.run(x, mask, () if training is False else UPDATED, flag(training))
+    def call(self, x, training, mask=None, through=None):
+        return self.run(x, mask, () if training is False else UPDATED, flag(training), through)
 
-    def run(self, x, mask, mutable, arguments):
+    def run(self, x, mask, mutable, arguments, through):
         if mask is not None:
             arguments = {**arguments, "mask": mask[..., None].astype(bool)}
-        output, self.variables = self.apply(self.module, self.variables, jnp.asarray(x), mutable, **arguments)
+        if through is not None:
+            arguments = {**arguments, "through": through}
+        x = jnp.asarray(x, self.dtype)
+        output, self.variables = self.apply(self.module, self.variables, x, mutable, **arguments)
         return np.asarray(output)
 
-    def fit(self, x, targets, loss, optimizer, epochs, batch_size):
+    def evaluate(self, x, targets, loss, through=None):
+        return np.asarray(mse(self.predict(x, through=through), targets))
+
+    def fit(self, x, targets, loss, optimizer, epochs, batch_size, through=None):
         if loss != "mse":
             raise Unsupported("the adapter has no loss " + loss)
         optimizer = make_optimizer(**optimizer)
-        if self.optimizer_state is None:
-            self.optimizer_state = optimizer.init(self.variables["params"])
+        state = self.optimizer_states.get(through) or optimizer.init(self.variables["params"])
+        arguments = self.training if through is None else {**self.training, "through": through}
         for start in [*range(0, len(x), batch_size)] * epochs:
             batch = [jnp.asarray(data[start : start + batch_size]) for data in (x, targets)]
-            self.variables, self.optimizer_state = self.train_step(
-                self.module, optimizer, self.variables, self.optimizer_state, *batch, **self.training
-            )
+            self.variables, state = self.train_step(self.module, optimizer, self.variables, state, *batch, **arguments)
+        self.optimizer_states[through] = state
 
     def save(self, path):
         with open(path + ".msgpack", "wb") as file:
@@ -196,24 +228,34 @@ class Model:
         self.variables = serialization.from_state_dict(self.variables, unflatten_dict(saved))
 
     def set(self, values):
-        flat = flatten_dict(self.variables, keep_empty_nodes=True)
-        flat.update({self.paths[name]: jnp.asarray(value) for name, value in values.items()})
-        self.variables = unflatten_dict(flat)
+        found = flatten_dict(self.variables, keep_empty_nodes=True)
+        for name, value in values.items():
+            found[self.paths[name]] = jnp.asarray(value, found[self.paths[name]].dtype)
+        self.variables = unflatten_dict(found)
 
     def state(self):
-        flat = flatten_dict(self.variables)
-        return {name: np.asarray(flat[path]) for name, path in self.paths.items() if path in flat}
+        found = flatten_dict(self.variables)
+        return {name: np.asarray(found[path]) for name, path in self.paths.items() if path in found}
+
+    def export(self, path):
+        sizes = ", ".join("n%d" % axis if size is None else str(size) for axis, size in enumerate((None, *self.shape)))
+        sample = jax.ShapeDtypeStruct(jax.export.symbolic_shape(sizes), self.dtype)
+        infer = jax.jit(lambda x: self.module.apply(self.variables, x, **self.inference))
+        with open(path + ".jax", "wb") as file:
+            file.write(jax.export.export(infer)(sample).serialize())
 
 
 class Layer(Model):
     def __init__(self, layer, mode, workdir):
-        super().__init__(batch_norm(layer), layer["features"], QUANTITIES["batch_norm"], mode, layer["training"])
+        paths = QUANTITIES["batch_norm"]
+        super().__init__(batch_norm(layer), layer["shape"], paths, mode, layer["training"], layer["dtype"])
         self.set(layer["variables"])
 
     def backward(self, x, upstream, training):
+        x, upstream = (jnp.asarray(data, self.dtype) for data in (x, upstream))
         mutable = () if training is False else UPDATED
         (by_x, by_params), (output, self.variables) = self.gradients(
-            self.module, self.variables, jnp.asarray(x), weighted_sum, jnp.asarray(upstream), mutable, **flag(training)
+            self.module, self.variables, x, weighted_sum, upstream, mutable, **flag(training)
         )
         names = {"scale": "gamma_gradient", "bias": "beta_gradient"}
         found = {"output": output, "input_gradient": by_x, **{names[key]: by for key, by in by_params.items()}}
@@ -222,11 +264,17 @@ class Layer(Model):
 
 class Network(Model):
     def __init__(self, network, mode, workdir):
-        paths, given = {}, {}
-        for entry in network:
-            at, quantities = entry["name"], QUANTITIES[entry["kind"]]
-            paths.update({at + "." + name: (kind, at, leaf) for name, (kind, leaf) in quantities.items()})
+        paths, given, layers, steps = {}, {}, {}, list(flat(network))
+        for entry, _ in steps:
+            if entry["kind"] == "again":
+                continue
+            at = entry["name"]
+            layers[at] = build(entry)
+            paths.update(
+                {at + "." + name: (kind, at, leaf) for name, (kind, leaf) in QUANTITIES[entry["kind"]].items()}
+            )
             given.update({at + "." + name: value for name, value in entry["variables"].items()})
-        width = next(entry.get("inputs") or entry["features"] for entry in network if entry["kind"] != "activation")
-        super().__init__(Stack(tuple(build(entry) for entry in network)), width, paths, mode)
+        first = steps[0][0]
+        stack = Stack(tuple((layers[entry["name"]], names) for entry, names in steps))
+        super().__init__(stack, first.get("shape") or [first["inputs"]], paths, mode)
         self.set(given)

@@ -43,8 +43,8 @@ def describe():
             "compile": {},
             "checkpointed": {},
             "exported": {},
-            # not documented to freeze, but used as if it were: https://github.com/pgniewko/gt-pyg/issues/112
-            "eval_to_freeze": {"frozen_training_call": "infers"},
+            # eval() lasts until the next train(): https://github.com/pgniewko/gt-pyg/issues/112
+            "eval_to_freeze": {},
             # https://github.com/pytorch/pytorch/blob/main/docs/source/notes/autograd.md
             "eval_and_no_grad": {"frozen_training_call": "infers"},
             # https://docs.pytorch.org/tutorials/beginner/saving_loading_models.html
@@ -53,8 +53,8 @@ def describe():
         "about": {
             "cumulative": ["START-3", "UPDATE-3", "RESTORE-4"],
             "compile": ["COMPILE-1"],
-            "checkpointed": ["backward", "fit", "STRUCT-3"],
-            "exported": ["NORM-4", "MODE-2", "PURE-2", "PURE-3"],
+            "checkpointed": ["backward", "FIT-1", "STRUCT-3"],
+            "exported": ["PURE-2", "PURE-3", "MODE-3"],
             "eval_to_freeze": ["freeze", "unfreeze"],
             "eval_and_no_grad": ["freeze", "unfreeze"],
             "nonstrict": ["restore"],
@@ -100,7 +100,8 @@ def tensor(x, cast=None):
 
 def array(y):
     """(N, C, ...) -> (N, ..., C), in NumPy."""
-    y = (y.movedim(1, -1) if y.ndim > 2 else y).detach().cpu()
+    y = (y.movedim(1, -1) if y.ndim > 2 else y).detach()
+    y = y.cpu() if DEVICE else y
     return ("bfloat16", y.float().numpy()) if y.dtype is torch.bfloat16 else y.numpy()
 
 

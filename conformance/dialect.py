@@ -13,8 +13,10 @@ class Dialect:
 
     variance: which variance the moving variance is fed with, ÷n (population) or ÷(n-1) (sample).
     variance_algorithm: mean((x-mean)²) in two passes, or mean(x²)-mean² in one, which loses digits to a large mean.
-    startup: how the first updates differ: not at all, divided by 1-momentum^t (zero_debias), a cumulative average
-        in which momentum has no part, or the first batch copied.
+    initial_variance: what the moving variance is before the first update, where nothing else is given.
+    startup: how the first updates differ: not at all, divided by 1-momentum^t where they are stored (zero_debias) or
+        where inference uses them (debiased_in_inference), a cumulative average in which momentum has no part, or the
+        first batch copied.
     training_normalisation: whether a training pass normalises with the batch's statistics or with the moving ones
         after it has moved them.
     frozen_training_call: what a frozen layer does in a training pass: it infers, it normalises with the batch's
@@ -42,7 +44,8 @@ class Dialect:
 
     variance: Literal["population", "sample"] = "population"
     variance_algorithm: Literal["two_pass", "one_pass"] = "two_pass"
-    startup: Literal["none", "zero_debias", "cumulative", "first_batch"] = "none"
+    initial_variance: Literal["one", "zero"] = "one"
+    startup: Literal["none", "zero_debias", "debiased_in_inference", "cumulative", "first_batch"] = "none"
     training_normalisation: Literal["batch", "moving"] = "batch"
     frozen_training_call: Literal["infers", "batch_statistics", "trains"] = "infers"
     freeze_takes_effect: Literal["at_once", "at_compile", "refused"] = "at_once"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from conformance.case import Case
 from conformance.dialect import KNOBS, Dialect
 from conformance.judge import Result, compare
-from conformance.reference import Outcome, replay
+from conformance.reference import Machine, Outcome, replay, stepwise
 from conformance.rounding import Value
 from conformance.slips import SLIPS, sentence, slipped
 from conformance.steps import Fit
@@ -55,12 +56,19 @@ def in_words(alternatives: list[tuple[Cause, ...]], dialect: Dialect) -> str:
 
 def explain(case: Case, steps: list[Mapping[str, Any]], dialect: Dialect) -> list[tuple[Cause, ...]]:
     """The smallest sets of changes that reproduce every number of every step; several when the case cannot tell."""
-    base = outcomes(case, dialect, ())
-    alone = {cause: shown for cause in causes(dialect) if differs(base, shown := outcomes(case, dialect, (cause,)))}
+    base, alone = alternatives(case, dialect)
     found: list[tuple[Cause, ...]] = [(cause,) for cause, shown in alone.items() if reproduces(case, steps, shown)]
     if found or passes(case) > MOST_PASSES:
         return found
     return _pairs(case, steps, dialect, fits(case, steps, base), alone)
+
+
+@lru_cache(maxsize=256)
+def alternatives(case: Case, dialect: Dialect) -> tuple[list[Outcome], Mapping[Cause, list[Outcome]]]:
+    """What the reference shows, and under every single change that shows; remembered, as targets share dialects."""
+    base = outcomes(case, dialect, ())
+    shown = {cause: outcomes(case, dialect, (cause,)) for cause in causes(dialect)}
+    return base, {cause: changed for cause, changed in shown.items() if differs(base, changed)}
 
 
 def _pairs(
@@ -73,7 +81,14 @@ def _pairs(
         for first, second in itertools.combinations(alone, 2)
         if first.name != second.name and (first in helping or second in helping)
     ]
-    return [pair for pair in pairs if reproduces(case, steps, outcomes(case, dialect, pair))]
+    return [pair for pair in pairs if unbroken(case, steps, machine(case, dialect, pair))]
+
+
+def unbroken(case: Case, steps: list[Mapping[str, Any]], changed: Machine) -> bool:
+    """Whether what a machine shows is all that was observed; it goes no further than the first step that is not."""
+    shown = stepwise(changed)
+    every = all(reproduces(case, [seen], [outcome]) for outcome, seen in zip(shown, steps, strict=False))
+    return every and len(steps) == len(case.text.steps)
 
 
 def passes(case: Case) -> int:
@@ -92,9 +107,14 @@ def causes(dialect: Dialect) -> Iterator[Cause]:
 
 def outcomes(case: Case, dialect: Dialect, several: tuple[Cause, ...]) -> list[Outcome]:
     """What the reference shows under some changes."""
+    return replay(machine(case, dialect, several))
+
+
+def machine(case: Case, dialect: Dialect, several: tuple[Cause, ...]) -> Machine:
+    """A machine with some changes."""
     for cause in several:
         dialect = cause.under(dialect)
-    return replay(slipped(case, dialect, [cause.name for cause in several if not cause.value]))
+    return slipped(case, dialect, [cause.name for cause in several if not cause.value])
 
 
 def reproduces(case: Case, steps: list[Mapping[str, Any]], shown: list[Outcome]) -> bool:

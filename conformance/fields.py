@@ -70,10 +70,11 @@ class Strict(BaseModel):
     @classmethod
     def known_keys(cls, value: object) -> object:
         """Refuse the first unknown key, with the known key that it resembles."""
+        known = cls.model_fields
         for key in value if isinstance(value, dict) else ():
-            if key not in cls.model_fields:
-                near = difflib.get_close_matches(str(key), cls.model_fields, 1)
-                hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(cls.model_fields)}"
+            if key not in known:
+                near = difflib.get_close_matches(str(key), known, 1)
+                hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
                 raise _refuse((key,), f"unknown key {key!r}; {hint}")
         return value
 

@@ -44,7 +44,7 @@ def total(values: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Mean and population variance of a batch, (R, C), with their scales and the number of values per channel."""
+    """Mean and population variance of a batch, (R, C), their scales, (1, C), and the number of values per channel."""
 
     mean: Floats
     variance: Floats
@@ -56,20 +56,27 @@ class Statistics:
 def statistics(x: Floats, mask: Floats | None, one_pass: bool) -> Statistics:
     """Mean and population variance of x (R, N, …, C) over the positions (N, …) where the mask is not 0.
 
-    A one-pass variance mean(x²) - mean² loses what a large mean cancels, which its scale allows for.
+    A one-pass variance mean(x²) - mean² loses what a large mean cancels, which its scale allows for. The scales are
+    those of the exact copy alone, as no other is used.
     """
     count = x.size / x.shape[0] / x.shape[-1] if mask is None else float(mask.sum())
     weights = None if mask is None else mask / mask.sum()
     mean = average(x, weights)
     away = x - wide(mean, x)
-    magnitude = np.abs(x) + np.abs(wide(mean, x))
-    scale = magnitude**2 if one_pass else 2 * magnitude * np.abs(away)
-    return Statistics(mean, average(away**2, weights), average(np.abs(x), weights), average(scale, weights), count)
+    size = np.abs(x[:1])
+    magnitude = size + np.abs(wide(mean[:1], x))
+    scale = magnitude**2 if one_pass else 2 * magnitude * np.abs(away[:1])
+    return Statistics(mean, average(away**2, weights), average(size, weights), average(scale, weights), count)
+
+
+def bessel(count: float) -> float:
+    """The factor n/(n-1) between the variance ÷n and the one ÷(n-1); infinite for a single value."""
+    return count / (count - 1) if count > 1 else np.inf
 
 
 def sample_variance(variance: Floats, count: float) -> Floats:
     """The variance ÷(n-1) from the one ÷n; infinite or NaN for a single value."""
-    return variance * (count / (count - 1) if count > 1 else np.inf)
+    return variance * bessel(count)
 
 
 def moving(old: Floats, new: Floats, momentum: float) -> Floats:
@@ -104,26 +111,41 @@ class Gradients:
     beta: Floats
 
 
-def gradients(
-    x: Floats, upstream: Floats, mean: Floats, variance: Floats, gamma: Floats, epsilon: float, training: bool
-) -> Gradients:
-    """Through the batch's own statistics in training, through fixed ones otherwise."""
-    root = np.sqrt(wide(variance, x) + epsilon)
-    normal = (x - wide(mean, x)) / root
+@dataclass(frozen=True, slots=True)
+class Normalised:
+    """What a pass leaves behind for the gradients: its input (R, N, …, C), and the statistics that it normalised with.
+
+    shares: how much of that mean and variance came from the input itself: 0 in inference, 1 in training. centre: the
+    mean of the input, from which its variance is taken.
+    """
+
+    x: Floats
+    mean: Floats
+    variance: Floats
+    shares: tuple[float, float] = (0.0, 0.0)
+    centre: Floats | None = None
+
+
+def gradients(seen: Normalised, upstream: Floats, gamma: Floats, epsilon: float) -> Gradients:
+    """Through the statistics as far as they came from the input, and past them."""
+    x, (of_mean, of_variance) = seen.x, seen.shares
+    root = np.sqrt(wide(seen.variance, x) + epsilon)
+    normal = (x - wide(seen.mean, x)) / root
     through = upstream
-    if training:
-        through = upstream - wide(average(upstream), x) - normal * wide(average(upstream * normal), x)
+    if of_mean:
+        centred = normal if seen.centre is None else (x - wide(seen.centre, x)) / root
+        slope = wide(average(upstream * normal), x)
+        through = upstream - of_mean * wide(average(upstream), x) - of_variance * centred * slope
     return Gradients(wide(gamma, x) / root * through, total(upstream * normal), total(upstream))
 
 
-def gradients_scale(
-    x: Floats, upstream: Floats, mean: Floats, variance: Floats, gamma: Floats, epsilon: float, training: bool
-) -> Gradients:
-    """The same operations on magnitudes."""
-    root = np.sqrt(wide(variance, x) + epsilon)
-    normal = (np.abs(x) + np.abs(wide(mean, x))) / root
-    size = np.abs(upstream)
+def gradients_scale(seen: Normalised, upstream: Floats, gamma: Floats, epsilon: float) -> Gradients:
+    """The same operations on magnitudes; of the first copy alone."""
+    x, (of_mean, of_variance), size = seen.x[:1], seen.shares, np.abs(upstream[:1])
+    root = np.sqrt(wide(seen.variance[:1], x) + epsilon)
+    normal = (np.abs(x) + np.abs(wide(seen.mean[:1], x))) / root
     through = size
-    if training:
-        through = size + wide(average(size), x) + normal * wide(average(size * normal), x)
-    return Gradients(np.abs(wide(gamma, x)) / root * through, total(size * normal), total(size))
+    if of_mean:
+        centred = normal if seen.centre is None else (np.abs(x) + np.abs(wide(seen.centre[:1], x))) / root
+        through = size + of_mean * wide(average(size), x) + of_variance * centred * wide(average(size * normal), x)
+    return Gradients(np.abs(wide(gamma[:1], x)) / root * through, total(size * normal), total(size))

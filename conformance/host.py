@@ -15,10 +15,8 @@ ARRAY:          [dtype, shape, base64 of the little-endian bytes in C order]; nu
 The adapter's standard streams are logs: what it prints on either goes to our stderr, its stdin is empty.
 """
 
-import base64
 import binascii
 import faulthandler
-import functools
 import importlib.util
 import inspect
 import json
@@ -30,7 +28,7 @@ import time
 import numpy as np
 
 LONGEST_TEXT = 2000
-OPENINGS = {}  # (dtype, shape): what comes before and after the base64 of such an array
+FORMS = {}  # (name, dtype, shape): how such a quantity is written, with %s for its base64
 SCALARS = ("training", "of", "recompile", "loss", "optimizer", "epochs", "batch_size", "through")
 ARRAYS = ("mask", "targets", "upstream", "validation", "validation_targets")
 
@@ -50,52 +48,46 @@ def decode(array):
     """[dtype, shape, base64] -> ndarray that nobody else holds; float32 for bfloat16, which NumPy does not have."""
     dtype, shape, text = array
     dtype = "float32" if dtype == "bfloat16" else dtype
-    return np.frombuffer(bytearray(base64.b64decode(text)), dtype).reshape(shape)
+    return np.frombuffer(bytearray(binascii.a2b_base64(text)), dtype).reshape(shape)
 
 
-def encode(value):
-    """An ndarray -> [dtype, shape, base64]; None -> null; anything else -> a text that says what it is. All as JSON.
+def encode(name, value):
+    """A quantity as an entry of a JSON object: [dtype, shape, base64], null for None, a text for anything else.
 
     Arrays are most of an answer, and json.dumps would take longer over them than a small layer takes to compute them.
     """
     if not isinstance(value, (np.ndarray, np.generic)):
-        return "null" if value is None else encode_other(value)
-    kind = value.dtype, value.shape
-    if kind not in OPENINGS:
+        return "%s: %s" % (json.dumps(str(name)), other(value))
+    kind = name, value.dtype, value.shape
+    form = FORMS.get(kind)
+    if form is None:
         if value.dtype.name == "bfloat16":  # of the package ml_dtypes
-            return encode_other(("bfloat16", np.asarray(value, "float32")))
-        OPENINGS[kind] = opening(*kind)
-    return OPENINGS[kind] % binascii.b2a_base64(value.tobytes(), newline=False).decode("ascii")
+            return encode(name, ("bfloat16", np.asarray(value, "float32")))
+        form = FORMS[kind] = "%s: %s" % (json.dumps(str(name)).replace("%", "%%"), array_form(value.dtype, value.shape))
+    return form % binascii.b2a_base64(value.tobytes(), newline=False).decode("ascii")
 
 
-def encode_other(value):
-    """A pair ("bfloat16", float32 array) -> [dtype, shape, base64]; anything else -> a text that says what it is."""
+def other(value):
+    """None, a pair ("bfloat16", float32 array), or anything else as a text that says what it is, all as JSON."""
+    if value is None:
+        return "null"
     if isinstance(value, tuple) and len(value) == 2 and value[0] == "bfloat16" and isinstance(value[1], np.ndarray):
-        return encode(value[1].astype("float32")).replace("float32", "bfloat16", 1)
+        array = np.asarray(value[1], "float32")
+        form = array_form(array.dtype, array.shape).replace("float32", "bfloat16")
+        return form % binascii.b2a_base64(array.tobytes(), newline=False).decode("ascii")
     return json.dumps(shorten("%s %r" % (type(value).__name__, value)))
 
 
-def opening(dtype, shape):
+def array_form(dtype, shape):
     """What an encoded array of a dtype and shape looks like, around its base64."""
     if dtype.kind not in "fiub" or not dtype.isnative:
         return json.dumps("an array of %s" % (dtype.name if dtype.isnative else dtype.str)) + "%.0s"
     return '["%s", %s, "%%s"]' % (dtype.name, list(shape))
 
 
-def joined(line, name, texts):
-    """A line of JSON whose last entry is there as texts already: a list of them, or a dictionary."""
-    if isinstance(texts, dict):
-        inner = "{%s}" % ", ".join(["%s: %s" % (quoted(key), text) for key, text in texts.items()])
-    else:
-        inner = "[%s]" % ", ".join(texts)
-    head = json.dumps(line)[:-1] + ", " if line else "{"
-    return '%s"%s": %s}' % (head, name, inner)
-
-
-@functools.lru_cache(maxsize=1000)
-def quoted(name):
-    """A name as JSON."""
-    return json.dumps(str(name))
+def joined(said, entries):
+    """A JSON object: what is said besides, if anything, then entries that are JSON already."""
+    return (json.dumps(said)[:-1] + ", " if said else "{") + entries + "}"
 
 
 def shorten(text):
@@ -206,7 +198,7 @@ class Session:
             quantities = self.perform(step)
         except Exception as error:  # whatever a framework raises is an observation
             if unsupported(error):
-                return joined({"unsupported": shorten(str(error))}, "quantities", {})
+                return joined({"unsupported": shorten(str(error))}, '"quantities": {}')
             observed["raised"] = told(error)
         try:
             state = self.layer.state()
@@ -215,7 +207,8 @@ class Session:
             quantities.update(state)
         except Exception as error:
             observed.setdefault("raised", told(error))
-        return joined(observed, "quantities", {name: encode(value) for name, value in quantities.items()})
+        entries = ", ".join([encode(name, value) for name, value in quantities.items()])
+        return joined(observed, '"quantities": {%s}' % entries)
 
 
 def unsupported(error):
@@ -226,7 +219,7 @@ def unsupported(error):
 def run_case(adapter, settings, case, number):
     """Observe every step of one case; returns the line of JSON that answers it."""
     started = time.perf_counter()
-    line, steps = {"id": case["id"]}, []
+    ending, steps = {}, []
     folder = settings["workdir"]
     if any(step["verb"] in ("save", "export") for step in case["steps"]):
         folder = os.path.join(folder, str(number))
@@ -238,9 +231,9 @@ def run_case(adapter, settings, case, number):
             if steps[-1].startswith('{"unsupported"'):
                 break
     except Exception as error:
-        line.update({"unsupported": shorten(str(error))} if unsupported(error) else {"raised": told(error)})
-    line["seconds"] = round(time.perf_counter() - started, 6)
-    return joined(line, "steps", steps)
+        ending = {"unsupported": shorten(str(error))} if unsupported(error) else {"raised": told(error)}
+    said = json.dumps(case["id"]), time.perf_counter() - started, ", ".join(steps)
+    return joined(ending, '"id": %s, "seconds": %.6f, "steps": [%s]' % said)
 
 
 def load(path):

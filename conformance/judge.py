@@ -186,7 +186,7 @@ def in_bounds(observed: NDArray[Any], value: Value) -> Floats:
     """|observed - expected| in units of the bound k·eps·C, elementwise; NaN equals NaN and infinity itself."""
     seen = observed.astype(np.float64)
     with np.errstate(invalid="ignore"):
-        errors: Floats = np.abs(seen - value.expected) / (K * EPS * value.scale + K * TINY)
+        errors = np.asarray(np.abs(seen - value.expected) / (K * EPS * value.scale + K * TINY))
     if errors.size and not np.isfinite(errors.max()):
         errors[np.isnan(errors)] = np.inf
         errors[(seen == value.expected) | (np.isnan(seen) & np.isnan(value.expected))] = 0.0

@@ -5,13 +5,13 @@ Every array has the leading axis R of copies that `rounding.py` explains.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from conformance import formulas
 from conformance.dialect import Dialect
-from conformance.dtypes import cast, coarser
+from conformance.dtypes import EPS, cast, coarser
 from conformance.fields import Floats
 from conformance.layers import BatchNorm
 from conformance.rounding import Rounding, copies
@@ -37,12 +37,14 @@ class Norm(Part):
         self.kept_in = settings.dtype if dialect.state_dtype == "layer" else "float32"
         wide = settings.dtype in ("float32", "float64") or dialect.arithmetic == "layer"
         self.computed_in = settings.dtype if wide else "float32"
-        starts = {"moving_mean": 0.0, "moving_variance": 1.0, "gamma": 1.0, "beta": 0.0}
+        variance = 0.0 if dialect.initial_variance == "zero" else 1.0
+        starts = {"moving_mean": 0.0, "moving_variance": variance, "gamma": 1.0, "beta": 0.0}
         self.variables = {
             name: self.stored(settings.variables.get(name, np.full(settings.features, start)))
             for name, start in starts.items()
         }
         self.training = False
+        self.mode = settings.training is not False
 
     def stored(self, given: Floats) -> Floats:
         """A value that a program gives, in the type of the layer, as the layer keeps it."""
@@ -53,10 +55,12 @@ class Norm(Part):
         baked, given, convention = self.settings.training, how.given, self.dialect.baked_training
         if baked is not None and given is not None and how.by_hand and convention == "refused":
             raise Refused
-        if baked is not None and (given is None or convention != "overridden"):
+        if baked is not None and convention != "overridden":
             return baked
         if given is not None:
             return given
+        if baked is not None and self.dialect.bare_call != "as_last_set":
+            return baked
         if self.dialect.bare_call == "refuses":
             raise Refused
         return self.mode if self.dialect.bare_call == "as_last_set" else self.dialect.bare_call == "trains"
@@ -75,13 +79,16 @@ class Norm(Part):
             raise Refused
         if batch.count <= 1 and self.dialect.one_value_per_channel == "refuses":
             raise Refused
-        if self.training and (learns or frozen == "trains"):
+        share, moves = 1 - self.momentum(), self.training and (learns or frozen == "trains")
+        if moves:
             self.update(batch)
         if self.training and self.settings.track and self.dialect.training_normalisation == "moving":
-            self.training = False  # the moving statistics are constants to the gradient
-            return self.inferred(x)
-        self.training = True
-        return self.normalised(x, batch.mean, batch.variance)
+            y = self.inferred(x)
+            if moves:
+                corrected = formulas.bessel(batch.count) if self.dialect.variance == "sample" else 1.0
+                self.tape[-1] = replace(self.tape[-1], shares=(share, share * corrected), centre=batch.mean)
+            return y
+        return self.normalised(x, batch.mean, batch.variance, training=True)
 
     def degenerate(self, x: Floats, how: Pass, batch: Batch, *, moves: bool) -> Floats:
         """A training pass over no value at all."""
@@ -94,22 +101,26 @@ class Norm(Part):
             batch = Batch(np.zeros_like(batch.mean), np.zeros_like(batch.variance), 0)
         if moves:
             self.update(batch)
-        return self.normalised(x, batch.mean, batch.variance)
+        return self.normalised(x, batch.mean, batch.variance, training=True)
 
     def batch(self, x: Floats, how: Pass) -> Batch:
         """Mean and population variance of a batch, and the number of values per channel."""
         batch = formulas.statistics(x, how.mask, one_pass=self.dialect.variance_algorithm == "one_pass")
         mean = self.rounding.nudge(batch.mean, batch.mean_scale, self.computed_in)
-        variance = self.rounding.nudge(batch.variance, batch.variance_scale, self.computed_in)
+        scale = batch.variance_scale + EPS[self.computed_in] * batch.mean_scale**2  # the rounded mean's own, squared
+        variance = self.rounding.nudge(batch.variance, scale, self.computed_in)
         return Batch(mean, np.maximum(variance, 0), batch.count)
 
     def inferred(self, x: Floats) -> Floats:
         """The output of inference."""
-        return self.normalised(x, self.variables["moving_mean"], self.variables["moving_variance"])
+        mean, variance = self.variables["moving_mean"], self.variables["moving_variance"]
+        if self.dialect.startup == "debiased_in_inference" and self.updates and self.weight:
+            mean, variance = mean / self.weight, variance / self.weight
+        return self.normalised(x, mean, variance)
 
-    def normalised(self, x: Floats, mean: Floats, variance: Floats) -> Floats:
-        """The output under given statistics, which are kept for the gradients."""
-        self.tape.append((x, mean, variance))
+    def normalised(self, x: Floats, mean: Floats, variance: Floats, *, training: bool = False) -> Floats:
+        """The output under given statistics, which are kept for the gradients; training: they are the input's own."""
+        self.tape.append(formulas.Normalised(x, mean, variance, (1.0, 1.0) if training else (0.0, 0.0)))
         gamma, beta = self.parameters()
         scale = formulas.normalise_scale(x[:1], mean[:1], variance[:1], gamma[:1], beta[:1], self.settings.epsilon)
         y = self.rounding.nudge(self.normalise(x, mean, variance), scale, self.computed_in)
@@ -129,9 +140,10 @@ class Norm(Part):
         if self.dialect.variance == "sample" and batch.count:
             alone = batch.count == 1 and self.dialect.single_value_variance == "population"
             stored = stored if alone else formulas.sample_variance(stored, batch.count)
-        self.move("moving_mean", batch.mean)
-        self.move("moving_variance", stored)
-        self.updates += 1
+        weight = 1 - self.momentum() ** (self.updates + 1)
+        self.move("moving_mean", batch.mean, weight)
+        self.move("moving_variance", stored, weight)
+        self.updates, self.weight = self.updates + 1, weight
 
     def momentum(self) -> float:
         """The fraction of the old statistic that this update keeps."""
@@ -141,24 +153,21 @@ class Norm(Part):
             return 0.0
         return self.settings.momentum
 
-    def move(self, name: str, new: Floats) -> None:
-        """Move one statistic, as the start-up convention has it."""
-        old, momentum, done = self.variables[name], self.momentum(), self.updates
-        if self.dialect.startup == "zero_debias" and momentum < 1:
-            hidden = formulas.moving(old * (1 - momentum**done), new, momentum)
-            moved = hidden / (1 - momentum ** (done + 1))
-        else:
-            moved = formulas.moving(old, new, momentum)
-        dtype = coarser(self.computed_in, self.kept_in)
-        moved = self.rounding.nudge(moved, formulas.moving_scale(old, new, momentum), dtype)
-        self.variables[name] = np.maximum(moved, 0) if name == "moving_variance" else moved
+    def move(self, name: str, new: Floats, weight: float) -> None:
+        """Move one statistic, as the start-up convention has it; weight is that of all batches after this one."""
+        old, momentum = self.variables[name], self.momentum()
+        moving, scale = formulas.moving(old, new, momentum), formulas.moving_scale(old, new, momentum)
+        if self.dialect.startup == "zero_debias" and weight:
+            hidden = old * self.weight
+            moving = formulas.moving(hidden, new, momentum) / weight
+            scale = (formulas.moving_scale(hidden, new, momentum) + np.abs(moving) * (1 - weight)) / weight
+        moving = self.rounding.nudge(moving, scale, coarser(self.computed_in, self.kept_in))
+        self.variables[name] = np.maximum(moving, 0) if name == "moving_variance" else moving
 
     def backward(self, upstream: Floats) -> Floats:
         """Gradients of what the last forward pass computed."""
-        x, mean, variance = self.tape.pop()
-        arguments = (x, upstream, mean, variance, self.variables["gamma"], self.settings.epsilon)
-        exact = formulas.gradients(*arguments, training=self.training)
-        scale = formulas.gradients_scale(*arguments, training=self.training)
+        arguments = (self.tape.pop(), upstream, self.variables["gamma"], self.settings.epsilon)
+        exact, scale = formulas.gradients(*arguments), formulas.gradients_scale(*arguments)
         dtype, nudge = coarser(self.computed_in, self.dtype), self.rounding.nudge
         self.gain("gamma", nudge(exact.gamma, scale.gamma, coarser(dtype, self.kept_in)))
         self.gain("beta", nudge(exact.beta, scale.beta, coarser(dtype, self.kept_in)))

@@ -5,44 +5,30 @@ Every array has the leading axis R of copies that `rounding.py` explains. Conven
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, singledispatchmethod
 from typing import Any, NoReturn
 
 import numpy as np
 
+from conformance import steps
 from conformance.case import Case
 from conformance.dialect import Dialect
 from conformance.fields import Floats
 from conformance.machine import Model
 from conformance.norm import Norm
 from conformance.rounding import Value, value
-from conformance.steps import (
-    Backward,
-    Call,
-    Evaluate,
-    Export,
-    Fit,
-    Flagging,
-    Freeze,
-    Mode,
-    Predict,
-    Restore,
-    Save,
-    Set,
-    Step,
-    Train,
-    Unfreeze,
-)
 from conformance.training import Part, Pass, Refused, optimizer
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What a part leaves behind: its variables, the number of its updates, and its settings."""
+    """What a part leaves behind: its variables, the number of its updates and their weight, and its settings."""
 
     variables: dict[str, Floats]
     updates: int
+    weight: float
     settings: Any
 
 
@@ -70,30 +56,32 @@ class Machine(Model):
         return {"output": self.forward(self.data(name), how, getattr(step, "through", None))}
 
     @singledispatchmethod
-    def perform(self, step: Step) -> dict[str, Floats]:
+    def perform(self, step: steps.Step) -> dict[str, Floats]:
         """Do a step; returns what it computes besides the state."""
         raise NotImplementedError(type(step).__name__)
 
     @perform.register
-    def _train(self, step: Train) -> dict[str, Floats]:
+    def _train(self, step: steps.Train) -> dict[str, Floats]:
         return self.run(step.train, True, step)
 
     @perform.register
-    def _predict(self, step: Predict) -> dict[str, Floats]:
+    def _predict(self, step: steps.Predict) -> dict[str, Floats]:
         if step.exported is None:
             return self.run(step.predict, False, step)
-        kept = self.snapshot()
+        kept, modes = self.snapshot(), [part.mode for part in self.parts]
         self.take(self.exports[step.exported])
         computed = self.run(step.predict, False, step)
         self.take(kept)
+        for part, mode in zip(self.parts, modes, strict=True):
+            part.mode = mode
         return computed
 
     @perform.register
-    def _call(self, step: Call) -> dict[str, Floats]:
+    def _call(self, step: steps.Call) -> dict[str, Floats]:
         return self.run(step.call, step.training, step, by_hand=True)
 
     @perform.register
-    def _backward(self, step: Backward) -> dict[str, Floats]:
+    def _backward(self, step: steps.Backward) -> dict[str, Floats]:
         computed = self.run(step.backward, step.training, step, by_hand=True)
         norm = self.norms[0]
         computed["input_gradient"] = norm.backward(self.data(step.upstream))
@@ -101,7 +89,7 @@ class Machine(Model):
         return computed | {f"{name}_gradient": norm.gradients[name] for name in trained}
 
     @perform.register
-    def _fit(self, step: Fit) -> dict[str, Floats]:
+    def _fit(self, step: steps.Fit) -> dict[str, Floats]:
         model = step.through or ""
         for part in self.routes[model]:
             compiled = part.compiled.setdefault(model, part.trainable)
@@ -117,19 +105,19 @@ class Machine(Model):
         return {}
 
     @perform.register
-    def _evaluate(self, step: Evaluate) -> dict[str, Floats]:
+    def _evaluate(self, step: steps.Evaluate) -> dict[str, Floats]:
         y = self.run(step.evaluate, False, step)["output"]
         return {"loss": self.loss(y, self.data(step.targets))}
 
     @perform.register
-    def _freeze(self, step: Freeze) -> dict[str, Floats]:
+    def _freeze(self, step: steps.Freeze) -> dict[str, Floats]:
         return self.change(step.freeze, False)
 
     @perform.register
-    def _unfreeze(self, step: Unfreeze) -> dict[str, Floats]:
+    def _unfreeze(self, step: steps.Unfreeze) -> dict[str, Floats]:
         return self.change(step.unfreeze, True)
 
-    def change(self, flagging: Flagging, trainable: bool) -> dict[str, Floats]:
+    def change(self, flagging: steps.Flagging, trainable: bool) -> dict[str, Floats]:
         """Set the trainable flag of the layers named; recompile what had been compiled."""
         for part in self.reached(flagging, trainable=trainable):
             part.trainable = trainable
@@ -141,45 +129,48 @@ class Machine(Model):
             self.optimizers = {}
         return {}
 
-    def reached(self, flagging: Flagging, *, trainable: bool) -> list[Part]:  # noqa: ARG002 - it reaches in either case
+    def reached(self, flagging: steps.Flagging, *, trainable: bool) -> list[Part]:  # noqa: ARG002 - it reaches in either case
         """The layers that a change of the flag reaches: the one named, or all of the model."""
         return self.within(flagging.of)
 
     @perform.register
-    def _mode(self, step: Mode) -> dict[str, Floats]:
+    def _mode(self, step: steps.Mode) -> dict[str, Floats]:
         for part in self.within(step.mode.of):
             part.mode = step.mode.training
         return {}
 
     @perform.register
-    def _export(self, step: Export) -> dict[str, Floats]:
+    def _export(self, step: steps.Export) -> dict[str, Floats]:
         self.export(step)
         return {}
 
-    def export(self, step: Export) -> None:
+    def export(self, step: steps.Export) -> None:
         """Write an exported model."""
         self.exports[step.export] = self.snapshot()
 
     @perform.register
-    def _save(self, step: Save) -> dict[str, Floats]:
+    def _save(self, step: steps.Save) -> dict[str, Floats]:
         self.save(step)
         return {}
 
-    def save(self, step: Save) -> None:
+    def save(self, step: steps.Save) -> None:
         """Write a checkpoint."""
         self.checkpoints[step.save] = self.snapshot()
 
     def snapshot(self) -> list[Saved]:
         """What a checkpoint could hold, part by part."""
-        return [Saved(dict(part.variables), part.updates, getattr(part, "settings", None)) for part in self.parts]
+        return [
+            Saved(dict(part.variables), part.updates, part.weight, getattr(part, "settings", None))
+            for part in self.parts
+        ]
 
     def take(self, snapshot: list[Saved]) -> None:
         """Take over all variables of a snapshot."""
         for part, saved in zip(self.parts, snapshot, strict=True):
-            part.variables, part.updates = dict(saved.variables), saved.updates
+            part.variables, part.updates, part.weight = dict(saved.variables), saved.updates, saved.weight
 
     @perform.register
-    def _restore(self, step: Restore) -> dict[str, Floats]:
+    def _restore(self, step: steps.Restore) -> dict[str, Floats]:
         if step.into == "fresh":
             self.build(fresh=True, step=step)
         if any(self.misfits(part, saved) for part, saved in self.pairs(step)):
@@ -189,21 +180,21 @@ class Machine(Model):
         self.load(step)
         return {}
 
-    def refuse(self, step: Restore) -> NoReturn:  # noqa: ARG002 - for those that do more than refuse
+    def refuse(self, step: steps.Restore) -> NoReturn:  # noqa: ARG002 - for those that do more than refuse
         """Refuse a checkpoint, and leave everything as it is."""
         raise Refused
 
-    def load(self, step: Restore) -> None:
+    def load(self, step: steps.Restore) -> None:
         """Take over what the checkpoint has."""
         names = self.loaded(step)
         for part, saved in self.pairs(step):
             part.variables |= {name: saved.variables[name] for name in part.variables if part.full(name) in names}
-            part.updates = saved.updates
+            part.updates, part.weight = saved.updates, saved.weight
             if isinstance(part, Norm) and self.dialect.settings_restored == "checkpoint":
                 kept = {"momentum": saved.settings.momentum, "epsilon": saved.settings.epsilon}
                 part.settings = part.settings.model_copy(update=kept)
 
-    def pairs(self, step: Restore) -> list[tuple[Part, Saved]]:
+    def pairs(self, step: steps.Restore) -> list[tuple[Part, Saved]]:
         """Each part with what the checkpoint has of it."""
         return list(zip(self.parts, self.checkpoints[step.restore], strict=True))
 
@@ -211,12 +202,12 @@ class Machine(Model):
         """Whether a checkpoint has another shape."""
         return any(part.variables[name].shape != saved.variables[name].shape for name in part.shown)
 
-    def loaded(self, step: Restore) -> frozenset[str]:
+    def loaded(self, step: steps.Restore) -> frozenset[str]:
         """The names of the variables that a checkpoint brings."""
         return frozenset(self.state()) - set(step.omit)
 
     @perform.register
-    def _set(self, step: Set) -> dict[str, Floats]:
+    def _set(self, step: steps.Set) -> dict[str, Floats]:
         for full, given in step.set.items():
             name, _, variable = full.rpartition(".")
             part = next(part for part in self.parts if part.name == name)
@@ -232,10 +223,14 @@ def trace(case: Case, dialect: Dialect) -> list[Outcome]:
 
 def replay(machine: Machine) -> list[Outcome]:
     """What every step of its case shows on a machine."""
-    outcomes: list[Outcome] = []
+    return list(stepwise(machine))
+
+
+def stepwise(machine: Machine) -> Iterator[Outcome]:
+    """The same, one step at a time."""
     seen: dict[int, tuple[Floats, Value]] = {}  # most variables stay the same array from step to step
-    with np.errstate(all="ignore"):
-        for step in machine.case.text.steps:
+    for step in machine.case.text.steps:
+        with np.errstate(all="ignore"):
             raises, computed = False, dict[str, Floats]()
             try:
                 computed = machine.perform(step)
@@ -246,5 +241,5 @@ def replay(machine: Machine) -> list[Outcome]:
                 id(copied): seen.get(id(copied)) or (copied, value(copied, machine.dtype(name)))
                 for name, copied in shown.items()
             }
-            outcomes.append(Outcome(raises, {name: seen[id(copied)][1] for name, copied in shown.items()}))
-    return outcomes
+            outcome = Outcome(raises, {name: seen[id(copied)][1] for name, copied in shown.items()})
+        yield outcome

@@ -49,7 +49,8 @@ def _mean(rows: NDArray[Any]) -> NDArray[Any]:
     total = np.zeros_like(rows[0])
     for row in rows:
         total = total + row
-    return total / np.float16(len(rows))
+    mean: NDArray[Any] = total / np.float16(len(rows))
+    return mean
 
 
 SIMULATED = {"variance_algorithm = one_pass": OnePass, "arithmetic = layer": InHalf}

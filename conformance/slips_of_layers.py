@@ -202,7 +202,7 @@ class UpdatesInBackward(Norm):
     """The moving statistics move again in the backward pass, which recomputes the forward one."""
 
     def backward(self, upstream: Floats) -> Floats:
-        x = self.tape[-1][0]
+        x = self.tape[-1].x
         gradient = super().backward(upstream)
         if self.training and self.trainable:
             self.update(self.batch(x, Pass(given=True)))
@@ -214,12 +214,12 @@ class SharedUpdateLost(Norm):
 
     def begin(self) -> None:
         super().begin()
-        self.before, self.done = dict(self.variables), self.updates
+        self.before, self.done = dict(self.variables), (self.updates, self.weight)
 
     def update(self, batch: Batch) -> None:
         kept = ("moving_mean", "moving_variance")
         self.variables |= {name: self.before[name] for name in kept}
-        self.updates = self.done
+        self.updates, self.weight = self.done
         super().update(batch)
 
 

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from conformance.fields import Floats
+from conformance.norm import Batch
 from conformance.reference import Machine, Saved
 from conformance.steps import Evaluate, Export, Flagging, Restore, Save
 from conformance.training import Part
@@ -142,7 +143,7 @@ class CounterForgotten(Machine):
     def load(self, step: Restore) -> None:
         super().load(step)
         for part in self.parts:
-            part.updates = 0
+            part.updates, part.weight = 0, 0.0
 
 
 class SaveResets(Machine):
@@ -161,8 +162,7 @@ class ExportMoves(Machine):
         super().export(step)
         for norm in self.norms:
             zeros = np.zeros_like(norm.variables["moving_mean"])
-            norm.move("moving_mean", zeros)
-            norm.move("moving_variance", zeros)
+            norm.update(Batch(zeros, zeros, 2))
 
 
 class ExportedTrains(Machine):

@@ -43,7 +43,7 @@ class Step(Strict):
     @property
     def options(self) -> dict[str, Any]:
         """The step's own arguments, without its verb and its expectations."""
-        return {name: getattr(self, name) for name in type(self).model_fields if name not in _COMMON}
+        return {name: value for name, value in self if name not in _COMMON}
 
     @property
     def expectations(self) -> list[Expectation]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 import yaml
@@ -12,7 +14,9 @@ MOST_CHARACTERS = 4_000_000
 DEEPEST = 40
 Path = tuple[str | int, ...]
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+Meaning = str | int | float | bool | None
 
+_RESOLVER: Any = yaml.resolver.Resolver()
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z")
 _NUMBER_TO_PEOPLE = re.compile(r"[-+]?(\d[\d_]*\.?\d*|\.\d+)([eE][-+]?\d+)?\Z")
 _FLOAT = re.compile(r"[-+]?(\d+\.\d*|\.\d+)([eE][-+]\d+)?\Z")
@@ -40,13 +44,18 @@ class BadInput(Exception):
         self.problems = problems
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Document:
-    """What a YAML file says, and where it says it: path of keys and indices -> (line, column)."""
+    """What a YAML file says; where it says it is only looked up when something is wrong with it."""
 
     file: str
+    text: str
     content: Any
-    marks: dict[Path, tuple[int, int]]
+
+    @cached_property
+    def marks(self) -> dict[Path, tuple[int, int]]:
+        """Path of keys and indices -> (line, column)."""
+        return dict(_marks(yaml.compose(self.text, Loader), ()))
 
     def problem(self, path: Path, message: str) -> Problem:
         """A problem at a path, or at the nearest place around it that the file has."""
@@ -54,6 +63,18 @@ class Document:
             path = path[:-1]
         line, column = self.marks.get(path, (1, 1))
         return Problem(self.file, line, column, message)
+
+
+def _marks(node: Any, path: Path) -> Iterator[tuple[Path, tuple[int, int]]]:
+    """Every place of a document that was read without complaint; a value with a key stands where the key is."""
+    yield path, (node.start_mark.line + 1, node.start_mark.column + 1)
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield from _marks(item, (*path, index))
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield from _marks(value, (*path, key.value))
+            yield (*path, key.value), (key.start_mark.line + 1, key.start_mark.column + 1)
 
 
 def parse(text: str, file: str) -> Document:
@@ -80,10 +101,10 @@ def parse(text: str, file: str) -> Document:
 
 
 class _Reader:
-    """Builds content and marks from the parser's events."""
+    """Builds the content from the parser's events."""
 
     def __init__(self, text: str, file: str) -> None:
-        self.file, self.loader, self.marks = file, Loader(text), dict[Path, tuple[int, int]]()
+        self.text, self.file, self.loader = text, file, Loader(text)
 
     def refuse(self, event: Any, message: str) -> BadInput:
         mark = event.start_mark
@@ -95,33 +116,31 @@ class _Reader:
         event = next_event()
         if isinstance(event, yaml.StreamEndEvent):
             raise self.refuse(event, "the file is empty; write at least title, layer, data and steps")
-        content = self.value(next_event(), ())
+        content = self.value(next_event(), 0)
         next_event()
         event = next_event()
         if not isinstance(event, yaml.StreamEndEvent):
             raise self.refuse(event, "a second document begins here; write one case in each file")
-        return Document(self.file, content, self.marks)
+        return Document(self.file, self.text, content)
 
-    def value(self, event: Any, path: Path) -> Any:
-        mark = event.start_mark
-        self.marks[path] = (mark.line + 1, mark.column + 1)
+    def value(self, event: Any, depth: int) -> Any:
         if isinstance(event, yaml.ScalarEvent):
             return self.scalar(event)
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
             raise self.refuse(event, "anchors and aliases (&, *) are not used here; write the value out")
         if event.tag is not None:
             raise self.refuse(event, f"tags are not used here; remove {event.tag}")
-        if len(path) >= DEEPEST:
+        if depth >= DEEPEST:
             raise self.refuse(event, f"nested more than {DEEPEST} deep")
-        return self.sequence(path) if isinstance(event, yaml.SequenceStartEvent) else self.mapping(path)
+        return self.sequence(depth) if isinstance(event, yaml.SequenceStartEvent) else self.mapping(depth)
 
-    def sequence(self, path: Path) -> list[Any]:
+    def sequence(self, depth: int) -> list[Any]:
         items: list[Any] = []
         while not isinstance(event := self.loader.get_event(), yaml.SequenceEndEvent):
-            items.append(self.value(event, (*path, len(items))))
+            items.append(self.value(event, depth + 1))
         return items
 
-    def mapping(self, path: Path) -> dict[str, Any]:
+    def mapping(self, depth: int) -> dict[str, Any]:
         content: dict[str, Any] = {}
         while not isinstance(event := self.loader.get_event(), yaml.MappingEndEvent):
             key = self.scalar(event) if isinstance(event, yaml.ScalarEvent) else None
@@ -129,40 +148,41 @@ class _Reader:
                 raise self.refuse(event, "a key must be text; put it in quotes if it is meant to be")
             if key in content:
                 raise self.refuse(event, f"the key {key!r} is given twice here; YAML would silently keep the last one")
-            here = (event.start_mark.line + 1, event.start_mark.column + 1)
-            content[key] = self.value(self.loader.get_event(), (*path, key))
-            self.marks[(*path, key)] = here
+            content[key] = self.value(self.loader.get_event(), depth + 1)
         return content
 
-    def scalar(self, event: Any) -> Any:
+    def scalar(self, event: Any) -> Meaning:
         if event.anchor is not None or (event.tag is not None and event.tag != "!"):
             raise self.refuse(event, "anchors and tags (&, !) are not used here; write the plain value")
-        text: str = event.value
         if not event.implicit[0]:
-            return text
-        if _INTEGER.match(text):
-            return int(text) if len(text) < 20 else float(text)
-        if _FLOAT.match(text):
-            return float(text)
-        if text in ("true", "false"):
-            return text == "true"
-        if text.lower() in _SPECIAL:
-            return _SPECIAL[text.lower()]
-        return self.plain_text(event, text)
+            return str(event.value)
+        try:
+            return meaning(event.value)
+        except ValueError as error:
+            raise self.refuse(event, str(error)) from None
 
-    def plain_text(self, event: Any, text: str) -> str | None:
-        if _NUMBER_TO_PEOPLE.match(text):
-            raise self.refuse(event, f"YAML does not read {text} as a number everywhere; write {_spell(text)}")
-        kind = self.loader.resolve(yaml.ScalarNode, text, (True, False)).rpartition(":")[2]
-        if kind == "str":
-            return text
-        if kind == "null":
-            return None
-        if kind == "bool":
-            raise self.refuse(
-                event, f'YAML reads {text} as a truth value; write true or false, or "{text}" for the word'
-            )
-        raise self.refuse(event, f'YAML reads {text} as {kind}; put it in quotes: "{text}"')
+
+@lru_cache(maxsize=5000)
+def meaning(text: str) -> Meaning:
+    """What a text without quotes means; a ValueError says why it is refused. Most of them come again and again."""
+    if _INTEGER.match(text):
+        return int(text) if len(text) < 20 else float(text)
+    if _FLOAT.match(text):
+        return float(text)
+    if text in ("true", "false"):
+        return text == "true"
+    if text.lower() in _SPECIAL:
+        return _SPECIAL[text.lower()]
+    if _NUMBER_TO_PEOPLE.match(text):
+        raise ValueError(f"YAML does not read {text} as a number everywhere; write {_spell(text)}")
+    kind = _RESOLVER.resolve(yaml.ScalarNode, text, (True, False)).rpartition(":")[2]
+    if kind == "str":
+        return text
+    if kind == "null":
+        return None
+    if kind == "bool":
+        raise ValueError(f'YAML reads {text} as a truth value; write true or false, or "{text}" for the word')
+    raise ValueError(f'YAML reads {text} as {kind}; put it in quotes: "{text}"')
 
 
 def _spell(text: str) -> str:

@@ -44,11 +44,11 @@ class Part(ABC):
         self.name, self.dialect, self.rounding, self.trainable = name, dialect, rounding, trainable
         self.mode, self.dtype, self.kept_in = True, "float32", "float32"
         self.compiled: dict[str, bool] = {}
-        self.tape: list[tuple[Floats, ...]] = []
+        self.tape: list[Any] = []
         self.variables: dict[str, Floats] = {}
         self.shown: tuple[str, ...] = ()
         self.gradients: dict[str, Floats] = {}
-        self.updates = 0
+        self.updates, self.weight = 0, 0.0  # how many updates, and what they weigh in the statistics: 1 - momentum^t
 
     def full(self, name: str) -> str:
         """The name that observations give a variable."""

@@ -126,7 +126,7 @@ def test_network_problems(tmp_path):
     )
     text = GOOD.replace("layer: {features: 1, momentum: 0.9, epsilon: 0.001}", network)
     said = bad(tmp_path, text)
-    assert "5:63: the name 'a' is taken; every entry has its own" == said[0]
+    assert "5:63: the name 'a' is taken; every entry has its own, and none is `layer` or `model`" == said[0]
     assert "5:50: takes 3 features, but what stands before it gives 2" == said[1]
 
 

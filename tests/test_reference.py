@@ -44,6 +44,19 @@ BY_HAND = [
     ("[train: b]", LAYER, {"startup": "first_batch"}, {"moving_mean": [3], "moving_variance": [4]}),
     ("[train: b, train: b, train: b]", LAYER, {"startup": "zero_debias"}, {"moving_mean": [3], "moving_variance": [4]}),
     ("[predict: b]", LAYER, {}, FRESH),
+    ("[predict: b]", LAYER, {"initial_variance": "zero"}, {**FRESH, "moving_variance": [0.0]}),
+    (
+        "[train: b, train: b, predict: one]",
+        LAYER,
+        {"startup": "debiased_in_inference"},
+        {"moving_mean": [0.57], "output": [4 / (1.57 / 0.19 + 0.001) ** 0.5]},
+    ),
+    (
+        "[train: b, {save: a}, {restore: a, into: fresh, settings: {momentum: 0.5}}, train: b]",
+        LAYER,
+        {"startup": "zero_debias"},
+        {"moving_mean": [1.65 / 0.75]},  # the hidden average 0.3 is kept, and 1 - 0.5² divides it
+    ),
     ("[{call: b, training: true}]", LAYER, {}, TRAINED),
     ("[{call: b, training: false}]", LAYER, {}, FRESH),
     ("[{call: b, training: unset}]", LAYER, {}, FRESH),

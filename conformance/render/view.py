@@ -170,7 +170,7 @@ class Stage(NamedTuple):
 
 def table(result: Result, case: Case) -> tuple[list[Stage], bool]:
     """The steps of a result, and whether expected and observed print differently anywhere in them."""
-    before: dict[str, tuple[bytes, bytes]] = {}
+    before: dict[str, Compared] = {}
     stages = []
     for index in range(max(len(result.steps), len(case.text.steps)) if result.steps or result.raised else 0):
         done = sentence(case.text.steps[index]) if index < len(case.text.steps) else "one step too many"
@@ -180,18 +180,24 @@ def table(result: Result, case: Case) -> tuple[list[Stage], bool]:
 
 
 def _rows(
-    quantities: Iterable[Compared], before: dict[str, tuple[bytes, bytes]], first: Divergence | None
+    quantities: Iterable[Compared], before: dict[str, Compared], first: Divergence | None
 ) -> tuple[list[Row], list[str]]:
     """A row for every quantity that changed or departs, and the names of the others; notes all of them in `before`."""
     rows, unchanged = [], []
     for item in quantities:
-        now = _bits(item)
-        if now == before.get(item.name) and not item.divergence:
+        if _unchanged(item, before.get(item.name)):
             unchanged.append(item.name)
         else:
             rows.append(_row(item, first))
-        before[item.name] = now
+        before[item.name] = item
     return rows, unchanged
+
+
+def _unchanged(item: Compared, before: Compared | None) -> bool:
+    """Whether a quantity is as it should be, and bit for bit what it was."""
+    if item.divergence or before is None:
+        return False
+    return item is before or _bits(item) == _bits(before)
 
 
 def _bits(item: Compared) -> tuple[bytes, bytes]:

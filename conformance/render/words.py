@@ -38,16 +38,17 @@ def numbers(array: NDArray[Any], digits: int = 8, most: int = MOST) -> str:
 @lru_cache(maxsize=50_000)
 def _written(raw: bytes, dtype: np.dtype[Any], shape: tuple[int, ...], digits: int, shown: int) -> str:
     """The text of an array, or of its first numbers; the same bytes are formatted once."""
-    head, size = np.frombuffer(raw, dtype), prod(shape)
+    values, size = tuple(np.frombuffer(raw, dtype).tolist()), prod(shape)
+    one = f"%.{digits}g" if dtype.kind == "f" else "%s"
     if shown == size:
-        return _nested(head.reshape(shape).tolist(), f"%.{digits}g")
-    return f"{_nested(head.tolist(), f'%.{digits}g')[:-1]}, …] the first {shown} of {size:,} numbers, shape {shape}"
+        return _form(shape, one) % values
+    return f"{_form((shown,), one)[:-1] % values}, …] the first {shown} of {size:,} numbers, shape {shape}"
 
 
-def _nested(value: object, form: str) -> str:
-    if isinstance(value, list):
-        return f"[{', '.join([form % item if type(item) is float else _nested(item, form) for item in value])}]"
-    return form % value if isinstance(value, float) else str(value)
+@lru_cache(maxsize=1000)
+def _form(shape: tuple[int, ...], one: str) -> str:
+    """How an array of a shape is written, with the form of one number in the place of each."""
+    return f"[{', '.join([_form(shape[1:], one)] * shape[0])}]" if shape else one
 
 
 def amount(error: float) -> str:
@@ -76,8 +77,8 @@ def sentence(step: Step) -> str:
         said["values"] = ", ".join(f"{name} = {numbers(value)}" for name, value in getattr(step, "set", {}).items())
     if verb == "call":
         said["training"] = "unset" if said["training"] is None else said["training"]
-    if isinstance(step, Restore) and not step.omit:
-        del said["omit"]
+    if isinstance(step, Restore):
+        said = {name: value for name, value in said.items() if value} | said.pop("settings")
     if isinstance(step, Fit):
         name, *_ = said["optimizer"].pop("name"), None
         said["optimizer"] = f"{name}({', '.join(f'{key}={value}' for key, value in said['optimizer'].items())})"
