@@ -78,7 +78,8 @@ def list_(what: str, root: Path, globs: tuple[str, ...]) -> None:
 @CASES
 @click.option("--coverage", is_flag=True, help="Say which cases prove which statement, and see which fault.")
 def lint(paths: tuple[Path, ...], root: Path, *, coverage: bool) -> None:
-    """Check case files, or folders of them, thoroughly; without any, the whole corpus."""
+    """Check case files, or folders of them, thoroughly, and say how clearly each tells faults apart."""
+    from conformance.authoring.files import case_files
     from conformance.lint import lint as check
 
     if coverage:
@@ -88,15 +89,59 @@ def lint(paths: tuple[Path, ...], root: Path, *, coverage: bool) -> None:
 
         click.echo("\n".join(told(measure(select(root, ())))))
         return
-    files = [file for path in paths or (root,) for file in (sorted(path.rglob("*.yaml")) if path.is_dir() else [path])]
-    problems = [problem for file in files for problem in check(file)]
-    for problem in problems:
-        click.echo(problem, err=True)
+    files = case_files(paths, root)
+    mended = True
+    for file in files:
+        linted = check(file)
+        mended = mended and not linted.problems
+        for problem in linted.problems:
+            click.echo(problem, err=True)
+        if linted.least:
+            click.echo(f"{file}: {linted.least}")
     if not files:
         click.echo("there is no case (*.yaml) here", err=True)
-    if problems or not files:
+    if not mended or not files:
         sys.exit(BAD_USAGE)
     click.echo(f"{len(files)} cases, nothing to mend")
+
+
+@main.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@CASES
+@click.option("--check", is_flag=True, help="Write nothing; fail if anything would be written.")
+def fmt(paths: tuple[Path, ...], root: Path, *, check: bool) -> None:
+    """Write case files, or folders of them, in their canonical form; without any, the whole corpus."""
+    from conformance.authoring.files import case_files, format_files
+
+    files = case_files(paths, root)
+    changed = format_files(files, check=check)
+    for file in changed:
+        click.echo(f"{'would format' if check else 'formatted'} {file}")
+    click.echo(f"{len(files) - len(changed)} of {len(files)} cases were in their canonical form")
+    sys.exit(RED if check and changed else GREEN)
+
+
+@main.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@CASES
+@click.option("--title", default="What is claimed, in one sentence", help="The claim, in one sentence.")
+@click.option("--statement", "statements", multiple=True, metavar="ID", help="A sentence of the specification.")
+@click.option("--features", type=click.IntRange(1, 8), default=1, show_default=True, help="Channels of the layer.")
+def new(path: Path, root: Path, title: str, statements: tuple[str, ...], features: int) -> None:
+    """Write a new case for you to edit, at PATH below the folder of cases."""
+    from conformance.authoring.new import create
+
+    click.echo(f"{create(path, root, title, statements, features)} is written: edit {path}")
+
+
+@main.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+def fill(paths: tuple[Path, ...]) -> None:
+    """Write into case files the literals that they ask for, from exact arithmetic."""
+    from conformance.authoring.fill import fill_files
+
+    for file, changed in fill_files(paths):
+        click.echo(f"{file}: {'filled in' if changed else 'nothing to fill in'}")
 
 
 @main.command()
