@@ -43,8 +43,8 @@ def describe():
             "whole_model": {"settings_restored": "checkpoint"},
         },
         "about": {
-            "sequential": ["fit", "evaluate", "FREEZE-4", "FREEZE-7", "MODE-9"],
-            "subclass": ["fit", "evaluate", "FREEZE-4", "FREEZE-7", "MODE-9"],
+            "sequential": ["FREEZE-4", "FREEZE-7", "MODE-9", "STRUCT-1"],
+            "subclass": ["FREEZE-4", "FREEZE-7", "MODE-9", "STRUCT-1"],
             "nested": ["freeze", "unfreeze", "MODE-9"],
             "graph": ["COMPILE-1", "NUM-2", "STRUCT-1"],
             "whole_model": ["restore"],
@@ -220,7 +220,7 @@ class Network:
 
     def predict(self, x, mask=None, through=None, exported=None):
         if exported:
-            _, suffix, infer = EXPORTS[BACKEND]
+            suffix, _, infer = EXPORTS[BACKEND]
             return infer(exported + suffix, x)
         if self.how in ("layer", "graph"):
             return self.call(x, False, mask, through)
@@ -271,8 +271,8 @@ class Network:
     def export(self, path):
         if BACKEND not in EXPORTS or self.how == "layer":
             raise Unsupported(f"a {self.how} on {BACKEND} is not exported here")
-        form, suffix, _ = EXPORTS[BACKEND]
-        self.model.export(path + suffix, format=form, verbose=False)
+        suffix, options, _ = EXPORTS[BACKEND]
+        self.model.export(path + suffix, verbose=False, **options())
 
     def save(self, path):
         if self.how == "layer":
@@ -389,6 +389,12 @@ def tensorflow_exported(path, x):
     return model.serve(x).numpy()
 
 
+def torch_options():
+    import torch
+
+    return {"format": "torch", "dynamic_shapes": {0: torch.export.Dim("batch", min=1, max=128)}}
+
+
 def torch_exported(path, x):
     import torch
 
@@ -418,10 +424,10 @@ def jax_graph(model):
     return run
 
 
-EXPORTS = {  # format, suffix, inference
-    "tensorflow": ("tf_saved_model", "", tensorflow_exported),
-    "torch": ("torch", ".pt2", torch_exported),
-    "openvino": ("openvino", ".xml", openvino_exported),
+EXPORTS = {  # suffix, options, inference
+    "tensorflow": ("", dict, tensorflow_exported),
+    "torch": (".pt2", torch_options, torch_exported),
+    "openvino": (".xml", partial(dict, format="openvino"), openvino_exported),
 }
 GRAPHS = {"tensorflow": tensorflow_graph, "jax": jax_graph}
 GRADIENTS = {"tensorflow": tensorflow_gradients, "torch": torch_gradients, "jax": jax_gradients}
