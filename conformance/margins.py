@@ -8,8 +8,9 @@ from functools import lru_cache
 import numpy as np
 
 from conformance.case import Case
+from conformance.causes import Cause, causes, passes
 from conformance.dialect import STANDARD, Dialect
-from conformance.explain import MOST_PASSES, Cause, causes, outcomes, passes
+from conformance.explain import MOST_PASSES, outcomes
 from conformance.judge import in_bounds
 from conformance.reference import Machine, Outcome, replay
 from conformance.simulate import SIMULATED

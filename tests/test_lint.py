@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from helpers import HEAD, case
 
+from conformance.causes import Cause
 from conformance.corpus import select
 from conformance.coverage import coverage, statements
-from conformance.explain import Cause
 from conformance.lint import lint
 from conformance.margins import LEAST, guarded
 from conformance.places import cases
