@@ -10,11 +10,13 @@ import numpy as np
 
 from conformance.case import Case
 from conformance.dialect import KNOBS, Dialect
-from conformance.judge import compare
+from conformance.judge import compare, in_bounds
 from conformance.reference import Outcome
 from conformance.replays import shown
 from conformance.slips import SLIPS, sentence
 from conformance.steps import Fit
+
+LONG = 20  # passes: a long case is asked for what short ones do not tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +125,16 @@ def apart(here: Outcome, there: Outcome, names: Iterable[str]) -> bool:
         if not np.array_equal(one.expected, other.expected, equal_nan=True) or (other.scale > 2 * one.scale).any():
             return True
     return False
+
+
+def distances(here: Outcome, there: Outcome) -> Iterator[float]:
+    """The distance at every quantity of a step, in bounds; infinite where one raises and the other does not."""
+    if here.raises != there.raises or here.quantities.keys() != there.quantities.keys():
+        yield float("inf")
+        return
+    for name, value in here.quantities.items():
+        other = there.quantities[name]
+        if value.dtype != other.dtype or value.expected.shape != other.expected.shape:
+            yield float("inf")
+            return
+        yield float(in_bounds(np.asarray(other.expected), value).max(initial=0.0))

@@ -32,3 +32,11 @@ OBSERVED = click.option(
 KNOWN = click.option(
     "--known", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Known divergences, besides the own."
 )
+MOMENTUM = click.option(
+    "--momentum",
+    default=0.99,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="The fraction of the old moving statistic that is kept.",
+)
+EPSILON = click.option("--epsilon", default=0.001, show_default=True, type=click.FloatRange(0), help="Under the root.")

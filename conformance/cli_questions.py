@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from conformance.cli_options import CASES, KNOWN, OBSERVED
+from conformance.cli_options import CASES, EPSILON, KNOWN, MOMENTUM, OBSERVED
 
 
 @click.command()
@@ -28,4 +28,23 @@ def infer(target: str, root: Path, runs: Path, known: Path | None, *, against_de
     sys.exit(int(against_declared and contradicted))
 
 
-QUESTIONS = (infer,)
+@click.command()
+@click.argument("here", metavar="A")
+@click.argument("there", metavar="B")
+@CASES
+@OBSERVED
+@MOMENTUM
+@EPSILON
+@click.option("--batch", default=64, show_default=True, type=click.IntRange(1), help="Rows of a training batch.")
+@click.option("--positions", default=1, show_default=True, type=click.IntRange(1), help="Positions of a row: H·W.")
+def explain(
+    here: str, there: str, root: Path, runs: Path, momentum: float, epsilon: float, batch: int, positions: int
+) -> None:
+    """Say what differs between the targets A and B, with the numbers of your own layer."""
+    from conformance.questions import explain as answer
+    from conformance.worked import Settings
+
+    click.echo("\n".join(answer(here, there, root, runs, Settings(momentum, epsilon, batch * positions))))
+
+
+QUESTIONS = (infer, explain)

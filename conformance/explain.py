@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from conformance.case import Case
-from conformance.causes import Cause, Observed, apart, causes, changed, passes
+from conformance.causes import LONG, Cause, Observed, apart, causes, changed, distances, passes
 from conformance.dialect import Dialect
 from conformance.judge import Result
 from conformance.reference import Machine, Outcome, replay
+from conformance.replays import shown
 from conformance.slips import slipped
+from conformance.steps import Fit
 
 EXPLAINED = ("diverges", "errored")
 MOST_PASSES = 50  # of a case whose changes are tried in pairs: there are hundreds of pairs
@@ -39,8 +42,37 @@ def explain(case: Case, steps: list[Mapping[str, Any]], dialect: Dialect) -> lis
     if not seen.whole or seen.fits(dialect):
         return []
     every = list(causes(dialect))
-    found: list[Causes] = [(cause,) for cause in every if seen.fits(dialect, cause)]
+    found: list[Causes] = [(cause,) for cause in plausible(seen, dialect, every) if seen.fits(dialect, cause)]
     return found if found or passes(case) > MOST_PASSES else pairs(seen, dialect, every)
+
+
+def plausible(seen: Observed, dialect: Dialect, every: list[Cause]) -> list[Cause]:
+    """The changes that, of a long case, as far as its beginnings tell, show in all that departs and not before."""
+    if passes(seen.case) <= LONG:
+        return every
+    index, brief = seen.reach(dialect)[0], shortened(seen.case)
+    departing = seen.departing(index, list(itertools.islice(seen.shown(dialect), index + 1))[-1])
+    base = list(itertools.islice(shown(brief, dialect), index + 1))
+    return [cause for cause in every if begins(base, shown(brief, *changed(dialect, [cause])), departing)]
+
+
+def begins(base: list[Outcome], other: Iterator[Outcome], names: frozenset[str]) -> bool:
+    """Whether another trace stays within the bounds of one until its last step, and differs there in all of these."""
+    before = zip(base[:-1], other, strict=False)
+    if any(distance > 1 for here, there in before for distance in distances(here, there)):
+        return False
+    last = next(other)
+    return all(apart(base[-1], last, [name]) for name in names)
+
+
+@lru_cache(maxsize=256)
+def shortened(case: Case) -> Case:
+    """A case that trains for two batches where it trains for more: what a change moves there, it moves in more."""
+    fits = [step for step in case.text.steps if isinstance(step, Fit)]
+    rows = 2 * min((step.batch_size for step in fits), default=1)
+    steps = [step.model_copy(update={"epochs": 1}) if step in fits else step for step in case.text.steps]
+    text = case.text.model_copy(update={"steps": steps})
+    return replace(case, text=text, data={name: array[:rows] for name, array in case.data.items()})
 
 
 def pairs(seen: Observed, dialect: Dialect, every: list[Cause]) -> list[Causes]:

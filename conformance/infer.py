@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.case import Case
-from conformance.causes import Cause, Observed, causes, changed, conventions, passes
+from conformance.causes import LONG, Cause, Observed, causes, changed, conventions, passes
 from conformance.dialect import KNOBS, STANDARD, Dialect
 from conformance.features import common
-
-LONG = 20  # passes: a long case is asked for what the short ones do not tell
 
 
 @dataclass(frozen=True, slots=True)

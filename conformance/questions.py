@@ -13,11 +13,13 @@ from conformance import known
 from conformance.case import Case
 from conformance.corpus import Corpus, select
 from conformance.dialect import STANDARD
+from conformance.differ import Side, differ
 from conformance.infer import infer as inferred
 from conformance.infer import observations
 from conformance.places import excuses
 from conformance.render import answers
 from conformance.runs import Run, Target, read
+from conformance.worked import Settings
 
 
 def find(pattern: str, folder: Path) -> list[Run]:
@@ -67,3 +69,18 @@ def infer(pattern: str, root: Path, folder: Path, listed: Path | None) -> tuple[
         lines += answers.inferred(target, found, len(seen), run.header.dialect, against)
         contradicted = contradicted or bool(against)
     return lines, contradicted
+
+
+def explain(here: str, there: str, root: Path, folder: Path, settings: Settings) -> list[str]:
+    """What differs between two targets, in words."""
+    corpus, runs = select(root, ()), [one(pattern, folder) for pattern in (here, there)]
+    labels = {run.header.target.label for run in runs}
+    sides = [side(run, corpus, in_full=len(labels) == 1) for run in runs]
+    return answers.differences(sides[0].name, sides[1].name, differ(*sides), settings)
+
+
+def side(run: Run, corpus: Corpus, *, in_full: bool) -> Side:
+    """A run as one of two that are compared; two versions of one target are told apart by their environments."""
+    target, seen = run.header.target, observations(observed(run, corpus))
+    name = f"{target.label} {target.environment}" if in_full else target.label
+    return Side(name, STANDARD.under(run.header.dialect), {one.case.id: one for one in seen})

@@ -95,6 +95,7 @@ steps:
   - {export: e}
   - train: y
   - {predict: x, exported: e}
+  - {restore: b, into: fresh, omit: [last.moving_mean]}
 """
 SETTINGS = """
 layer: {features: 2, momentum: 0.75, epsilon: 0.5, moving_mean: [10, -7], moving_variance: [3, 9]}

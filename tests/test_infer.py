@@ -13,11 +13,11 @@ from helpers import simulated
 
 from conformance import host
 from conformance.case import Case
-from conformance.causes import Cause, Observed, passes
+from conformance.causes import LONG, Cause, Observed, passes
 from conformance.cli import main
 from conformance.corpus import select
 from conformance.dialect import KNOBS, STANDARD, Dialect
-from conformance.infer import LONG, Inferred, infer, observations
+from conformance.infer import Inferred, infer, observations
 from conformance.places import cases
 from conformance.plan import request
 

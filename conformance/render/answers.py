@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from conformance.dialect import KNOBS
+from conformance.differ import Differences
 from conformance.infer import Departure, Inferred
 from conformance.runs import Target
 from conformance.slips import sentence
+from conformance.worked import VALUES, Settings, comes_to
 
 
 def inferred(
@@ -40,4 +42,28 @@ def exception(departure: Departure, found: Inferred) -> str:
 def few(cases: Sequence[str], most: int = 2) -> str:
     """The number of cases and the first of them."""
     shown = ", ".join(cases[:most]) + (", …" if len(cases) > most else "")
-    return f"{len(cases)} {'case' if len(cases) == 1 else 'cases'}: {shown}"
+    return f"{len(cases)} {'case' if len(cases) == 1 else 'cases'}" + (f": {shown}" if most else "")
+
+
+def differences(here: str, there: str, found: Differences, settings: Settings) -> list[str]:
+    """What differs between two targets, what is the same, and what only one of them has."""
+    lines = [f"{here}  and  {there}", ""]
+    for each in found.knobs:
+        lines.append(f"{each.knob}: {each.here} and {each.there}")
+        lines += [f"  {name}: {VALUES[each.knob][value]}" for name, value in ((here, each.here), (there, each.there))]
+        lines.append(f"  {comes_to(each.knob, settings)}")
+        lines.append(f"  look at {few(each.cases)}" if each.cases else "  declared so; no case that both have tells")
+        lines.append("")
+    for odd in found.oddities:
+        lines.append(f"{odd.side} departs from what it declares in {few(odd.cases)}")
+        lines.append(f"  {odd.explanation or 'unexplained'}")
+    same = ", ".join(f"{knob} ({value})" for knob, value in found.same.items())
+    lines += [
+        "",
+        f"the same: {same}",
+        f"the same numbers, whichever of the two dialects is expected, in {few(found.alike, 0)}",
+    ]
+    for name, cases in zip((here, there), found.alone, strict=True):
+        if cases:
+            lines.append(f"only {name} has {few(cases)}")
+    return lines
