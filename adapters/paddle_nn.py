@@ -42,7 +42,9 @@ def describe():
             "frozen_training_call": "trains",
             # https://paddlepaddle.org.cn/documentation/docs/zh/2.3/api/paddle/optimizer/Adam_cn.html
             "adam_epsilon": "uncorrected",
-            # undocumented, as observed in 3.3.1
+            # undocumented, as observed in 3.3.1; the data are handed on since
+            # https://github.com/PaddlePaddle/Paddle/pull/14630
+            "one_value_per_channel": "hands_on",
             "state_dtype": "layer",
             "arithmetic": "layer",
         },
