@@ -244,8 +244,11 @@ class Model:
         self.layer.set_state_dict(saved)
 
     def export(self, path):
-        self.layer.eval()
+        modes = [(part, part.training) for part in self.layer.sublayers(include_self=True)]
+        self.layer.eval()  # what is saved computes as the layer does in its mode
         paddle.jit.save(self.layer, path, [paddle.static.InputSpec([None, *self.shape], name="x")])
+        for part, training in modes:
+            part.training = training
 
 
 def norms(part):
