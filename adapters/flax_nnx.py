@@ -238,6 +238,8 @@ class Model:
             self.optimizers = {}
 
     def mode(self, of, training):
+        if self.driven == "argument":
+            raise Unsupported("no mode is set here: every call is given its flag")
         self.parts[of].train() if training else self.parts[of].eval()
 
     def save(self, path):

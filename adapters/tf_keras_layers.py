@@ -60,6 +60,9 @@ def describe():
             "archive": whole,
         },
         "about": {
+            "sequential": ["call", "freeze", "unfreeze", "restore"],
+            "subclass": ["call", "freeze", "unfreeze", "restore"],
+            "nested": ["freeze", "unfreeze", "restore"],
             "unfused": ["AXES-1", "AXES-2", "AXES-3", "NUM-3"],
             "h5": ["save", "restore"],
             "savedmodel": ["save", "restore", "export"],
@@ -73,6 +76,9 @@ def describe():
             "one_value_per_channel": "computes",
             "empty_batch": "nan",
             "masked_batch": "zeros",
+            # "Raise parameters of fp16 batch norm to fp32", and leave those of float64 what they are:
+            # https://github.com/keras-team/tf-keras/blob/6add81a/tf_keras/layers/normalization/batch_normalization.py
+            "state_dtype": "wider",
             # https://keras.io/2/api/layers/normalization_layers/batch_normalization
             # and for older versions https://github.com/tensorflow/tensorflow/blob/10f7d23b9c8cfa4362df05028317d8bae59f9d3a/
             # tensorflow/python/keras/layers/normalization_v2.py
@@ -188,7 +194,7 @@ class Network:
     def build(self, entries, mode):
         if mode == "archive" and not HAS_ARCHIVE:
             raise Unsupported("there are no .keras files before Keras 2.12")
-        self.mode, self.bare, self.compiled, self.layers = mode, mode in BARE, {}, {}
+        self.driven, self.bare, self.compiled, self.layers = mode, mode in BARE, {}, {}
         self.model = make_model(entries, mode, self.layers)
         if mode == "nested":
             inputs = keras.Input(self.model.input_shape[1:])
@@ -198,8 +204,8 @@ class Network:
 
     def trace(self):
         """What Python objects said is read once: https://tensorflow.org/versions/r2.1/api_docs/python/tf/function"""
-        self.forward = tf.function(self.model.__call__) if self.mode == "graph" else self.model
-        self.gradients = tf.function(gradients) if self.mode == "graph" else gradients
+        self.forward = tf.function(self.model.__call__) if self.driven == "graph" else self.model
+        self.gradients = tf.function(gradients) if self.driven == "graph" else gradients
 
     def given_variables(self, entries):
         values = {}
@@ -239,10 +245,10 @@ class Network:
 
     def tensor(self, x):
         x = tf.convert_to_tensor(x)
-        return tf.reshape(x, [len(x)] + [1] * (4 - len(x.shape)) + list(x.shape[1:])) if self.mode == "fused" else x
+        return tf.reshape(x, [len(x)] + [1] * (4 - len(x.shape)) + list(x.shape[1:])) if self.driven == "fused" else x
 
     def array(self, output, x):
-        return output.numpy().reshape(x.shape) if self.mode == "fused" else output.numpy()
+        return output.numpy().reshape(x.shape) if self.driven == "fused" else output.numpy()
 
     def train(self, x, mask=None, through=None):
         return self.call(x, True, mask, through)
@@ -295,20 +301,20 @@ class Network:
     def save(self, path):
         if self.bare:
             tf.train.Checkpoint(layer=self.model).write(path)
-        elif self.mode in WHOLE:
-            self.model.save(path + WHOLE[self.mode])
+        elif self.driven in WHOLE:
+            self.model.save(path + WHOLE[self.driven])
         else:
             self.model.save_weights(self.weights_file(path))
 
     def weights_file(self, path):
-        return path + ".h5" if self.mode == "h5" else path
+        return path + ".h5" if self.driven == "h5" else path
 
     def restore(self, path, omit=()):
-        if self.mode in WHOLE:
+        if self.driven in WHOLE:
             if omit:
                 raise Unsupported("this adapter takes nothing out of a saved model")
-            self.load_model(path + WHOLE[self.mode])
-        elif self.mode == "h5":
+            self.load_model(path + WHOLE[self.driven])
+        elif self.driven == "h5":
             self.model.load_weights(self.without(omit, path + ".h5") if omit else path + ".h5")
         else:
             path = self.without_tensors(omit, path) if omit else path
