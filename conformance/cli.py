@@ -70,6 +70,8 @@ def list_(what: str, root: Path, globs: tuple[str, ...]) -> None:
 @click.option("--coverage", is_flag=True, help="Say which cases prove which statement, and see which fault.")
 def lint(paths: tuple[Path, ...], root: Path, *, coverage: bool) -> None:
     """Check case files, or folders of them, thoroughly; without any, the whole corpus."""
+    from conformance import adapters, known, places
+    from conformance.ids import find
     from conformance.lint import lint as check
 
     if coverage:
@@ -81,6 +83,7 @@ def lint(paths: tuple[Path, ...], root: Path, *, coverage: bool) -> None:
         return
     files = [file for path in paths or (root,) for file in (sorted(path.rglob("*.yaml")) if path.is_dir() else [path])]
     problems = [problem for file in files for problem in check(file)]
+    problems += [] if paths else known.lint(places.adapters() / "known.yaml", find(root), adapters.names())
     for problem in problems:
         click.echo(problem, err=True)
     if not files:

@@ -1,37 +1,52 @@
-"""The list of known divergences: every entry has a reason, and one that is no longer seen is red."""
+"""The list of known divergences: every entry has a reason, one that is no longer seen is red, and so is an idle one."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from conformance.fields import Strict
 from conformance.judge import Result
 from conformance.load import decode, read, validate
 from conformance.runs import Target
-from conformance.strict_yaml import parse
+from conformance.strict_yaml import BadInput, Problem, parse
+from conformance.versions import RANGE, within
 
 RED = ("diverges", "errored", "crashed", "hung")
+TODO = "TODO"
+
+
+def _written(reason: str) -> str:
+    if reason.strip().upper().startswith(TODO):
+        raise PydanticCustomError("todo", "write in place of TODO why this is so: what the implementation does there")
+    return reason
 
 
 class Entry(Strict):
-    """One known divergence: which targets (`adapter[mode]`), environments and cases, why, and where it is discussed."""
+    """One known divergence: which targets (`adapter[mode]`), environments, versions and cases, why, and a link."""
 
     target: str
     case: str
     environment: str = "*"
-    reason: Annotated[str, Field(min_length=10)]
+    versions: Annotated[str, Field(pattern=RANGE, description="of the framework: `>=2.4,<3`")] | None = None
+    reason: Annotated[str, AfterValidator(_written), Field(min_length=10)]
     link: str | None = None
 
-    def matches(self, target: Target, case_id: str) -> bool:
-        """Whether this entry speaks of a target and a case; `[` and `]` of a label stand for themselves."""
+    def speaks_of(self, target: Target) -> bool:
+        """Whether this entry is about a target; `[` and `]` of a label stand for themselves."""
         pattern = self.target.replace("[", "[[]")
         here = fnmatchcase(target.label, pattern) and fnmatchcase(target.environment, self.environment)
-        return here and fnmatchcase(case_id, self.case)
+        return here and (self.versions is None or within(target.version, self.versions))
+
+    def matches(self, target: Target, case_id: str) -> bool:
+        """Whether this entry is about a target and a case."""
+        return fnmatchcase(case_id, self.case) and self.speaks_of(target)
 
 
 class List(Strict):
@@ -44,6 +59,24 @@ def load(path: Path) -> list[Entry]:
     """Read a list of known divergences; BadInput says where it is wrong."""
     listed: List = validate(parse(decode(read(path), str(path)), str(path)), List)
     return listed.known
+
+
+def lint(path: Path, cases: Iterable[str], adapters: Iterable[str]) -> list[Problem]:
+    """The entries of a list that no case, or no adapter, could ever be meant by."""
+    document = parse(decode(read(path), str(path)), str(path))
+    try:
+        listed: List = validate(document, List)
+    except BadInput as error:
+        return error.problems
+    ids, labels = list(cases), [f"{name}[" for name in adapters]
+    found = []
+    for index, entry in enumerate(listed.known):
+        begins = entry.target.partition("[")[0] + ("[" if "[" in entry.target else "")
+        if not any(fnmatchcase(case_id, entry.case) for case_id in ids):
+            found.append(document.problem(("known", index, "case"), f"no case matches {entry.case!r}"))
+        if not any(fnmatchcase(label, begins.replace("[", "[[]")) for label in labels):
+            found.append(document.problem(("known", index, "target"), f"there is no adapter for {entry.target!r}"))
+    return found
 
 
 def apply(result: Result, target: Target, entries: list[Entry]) -> Result:
