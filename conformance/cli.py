@@ -70,7 +70,9 @@ def list_(what: str, root: Path, globs: tuple[str, ...]) -> None:
 @click.option("--coverage", is_flag=True, help="Say which cases prove which statement, and see which fault.")
 def lint(paths: tuple[Path, ...], root: Path, *, coverage: bool) -> None:
     """Check case files, or folders of them, thoroughly, and say how clearly each tells faults apart."""
+    from conformance import adapters, known, places
     from conformance.authoring.files import case_files
+    from conformance.ids import find
     from conformance.lint import lint as check
 
     if coverage:
@@ -89,6 +91,9 @@ def lint(paths: tuple[Path, ...], root: Path, *, coverage: bool) -> None:
             click.echo(problem, err=True)
         if linted.least:
             click.echo(f"{file}: {linted.least}")
+    for problem in [] if paths else known.lint(places.adapters() / "known.yaml", find(root), adapters.names()):
+        click.echo(problem, err=True)
+        mended = False
     if not files:
         click.echo("there is no case (*.yaml) here", err=True)
     if not mended or not files:
