@@ -231,3 +231,8 @@ def jax_gradients(model, x, upstream, flag):
 
 
 GRADIENTS = {"tensorflow": tensorflow_gradients, "torch": torch_gradients, "jax": jax_gradients}
+
+
+def use_layer(cls):
+    """Drive another class: it stands where Keras's own stood."""
+    keras.layers.BatchNormalization = cls

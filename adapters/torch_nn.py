@@ -193,3 +193,17 @@ class Network(Model):
             keys.update((prefix + name, prefix + key) for name, key in KEYS[entry["kind"]].items())
             variables.update((prefix + name, value) for name, value in entry["variables"].items())
         super().__init__(module, dict(module.named_children(), model=module), keys, variables)
+
+
+def use_layer(*classes):
+    """Drive other classes: one that derives from BatchNorm1d, 2d or 3d for its ranks, any other for all."""
+    for rank, own in BATCH_NORMS.items():
+        fitting = [cls for cls in classes if issubclass(cls, own) or not issubclass(cls, OWN)]
+        BATCH_NORMS[rank] = fitting[0] if fitting else no_layer
+
+
+def no_layer(*_, **__):
+    raise Unsupported("no class was given for this rank")
+
+
+OWN = tuple(BATCH_NORMS.values())

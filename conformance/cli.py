@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from conformance import __version__
+from conformance.cli_ci import reaching
 
 GREEN, RED, BAD_USAGE, CANNOT_RUN = 0, 1, 2, 3
 
@@ -182,6 +183,7 @@ RUNS = Path("reports")
 @click.option("--case", "globs", multiple=True, metavar="GLOB", help="Only cases whose id matches.")
 @click.option("--mode", "modes", multiple=True, help="Only this mode of the adapters.")
 @click.option("--python", default=sys.executable, show_default=False, help="The framework's interpreter.")
+@reaching
 @click.option("--device", default="cpu", show_default=True, help="What the framework computes on.")
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds that one case may take.")
 @click.option("-j", "--jobs", type=click.IntRange(1), default=None, help="Processes side by side.  [default: cores]")
@@ -194,6 +196,7 @@ def run(
     globs: tuple[str, ...],
     modes: tuple[str, ...],
     python: str,
+    reach: dict[str, Any],
     device: str,
     timeout: float,
     jobs: int | None,
@@ -210,7 +213,7 @@ def run(
 
     folder = output or (RUNS / "filtered" if globs else RUNS)
     words = [*targets, *(f"--case={glob}" for glob in globs), *(f"--mode={mode}" for mode in modes)]
-    interpreter = Interpreter(python=python, device=device, timeout=timeout)
+    interpreter = Interpreter(python=python, device=device, timeout=timeout, **reach)
     sys.exit(run_and_report(targets, root, globs, modes, interpreter, jobs, resume, known, folder, words))
 
 
@@ -229,13 +232,14 @@ def report(runs: tuple[Path, ...], root: Path, known: Path | None, output: Path)
 @main.command()
 @click.argument("adapter")
 @click.option("--python", default=sys.executable, show_default=False, help="The framework's interpreter.")
+@reaching
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds that one verb may take.")
-def smoke(adapter: str, python: str, timeout: float) -> None:
+def smoke(adapter: str, python: str, reach: dict[str, Any], timeout: float) -> None:
     """Drive every verb of an adapter once and say what is wrong with the adapter itself."""
     from conformance.commands import smoke_test
     from conformance.process import Interpreter
 
-    sys.exit(smoke_test(adapter, Interpreter(python=python, timeout=timeout)))
+    sys.exit(smoke_test(adapter, Interpreter(python=python, timeout=timeout, **reach)))
 
 
 if __name__ == "__main__":
