@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from conformance import __version__
-from conformance.cli_ci import reaching
+from conformance.cli_ci import COMMANDS, OUTPUT, extended, folder_for, reaching
 
 GREEN, RED, BAD_USAGE, CANNOT_RUN = 0, 1, 2, 3
 
@@ -53,6 +53,9 @@ CASES = click.option(
     default=_cases_folder,
     help="Folder of cases.  [default: the suite's own]",
 )
+
+
+main.commands.update(COMMANDS)
 
 
 @main.command("list")
@@ -189,7 +192,8 @@ RUNS = Path("reports")
 @click.option("-j", "--jobs", type=click.IntRange(1), default=None, help="Processes side by side.  [default: cores]")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("--known", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Known divergences.")
-@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Folder of the report.")
+@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help=OUTPUT)
+@extended
 def run(
     targets: tuple[str, ...],
     root: Path,
@@ -203,18 +207,16 @@ def run(
     resume: bool,
     known: Path | None,
     output: Path | None,
+    extent: Any,
 ) -> None:
-    """Run adapters (a name or a file each; without any, all whose framework is here) and write the report.
-
-    With --case, the report goes to reports/filtered, so that no whole run is replaced by a part of one.
-    """
+    """Run adapters (a name or a file each; without any, all whose framework is here) and write the report."""
     from conformance.commands import run_and_report
     from conformance.process import Interpreter
 
-    folder = output or (RUNS / "filtered" if globs else RUNS)
+    output = output or folder_for(RUNS, extent, globs)
     words = [*targets, *(f"--case={glob}" for glob in globs), *(f"--mode={mode}" for mode in modes)]
     interpreter = Interpreter(python=python, device=device, timeout=timeout, **reach)
-    sys.exit(run_and_report(targets, root, globs, modes, interpreter, jobs, resume, known, folder, words))
+    sys.exit(run_and_report(targets, root, globs, modes, interpreter, jobs, resume, known, output, words, extent))
 
 
 @main.command()
