@@ -310,3 +310,8 @@ class Network(Model):
     def __init__(self, network, mode, workdir):
         first = next(flat(network))[0]
         super().__init__(network, first.get("shape") or [first["inputs"]], mode)
+
+
+def use_layer(cls):
+    """Drive another class: it stands where the library's own stood."""
+    eqx.nn.BatchNorm = cls

@@ -304,3 +304,8 @@ class Network(Model):
         while first["kind"] == "model":
             first = first["layers"][0]
         super().__init__(network, first.get("shape") or [first["inputs"]], mode)
+
+
+def use_layer(cls):
+    """Drive another class: it stands where the library's own stood."""
+    nnx.BatchNorm = cls

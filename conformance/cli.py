@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from conformance import __version__
+from conformance.cli_ci import COMMANDS, OUTPUT, extended, folder_for, reaching
 from conformance.cli_options import CASES, RUNS
 from conformance.cli_questions import QUESTIONS
 
@@ -43,6 +44,9 @@ def main() -> None:
 
 for question in QUESTIONS:
     main.add_command(question)
+
+
+main.commands.update(COMMANDS)
 
 
 @main.command("list")
@@ -175,36 +179,37 @@ def show(case_id: str, root: Path, changes: tuple[str, ...]) -> None:
 @click.option("--case", "globs", multiple=True, metavar="GLOB", help="Only cases whose id matches.")
 @click.option("--mode", "modes", multiple=True, help="Only this mode of the adapters.")
 @click.option("--python", default=sys.executable, show_default=False, help="The framework's interpreter.")
+@reaching
 @click.option("--device", default="cpu", show_default=True, help="What the framework computes on.")
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds that one case may take.")
 @click.option("-j", "--jobs", type=click.IntRange(1), default=None, help="Processes side by side.  [default: cores]")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("--known", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Known divergences.")
-@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Folder of the report.")
+@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help=OUTPUT)
+@extended
 def run(
     targets: tuple[str, ...],
     root: Path,
     globs: tuple[str, ...],
     modes: tuple[str, ...],
     python: str,
+    reach: dict[str, Any],
     device: str,
     timeout: float,
     jobs: int | None,
     resume: bool,
     known: Path | None,
     output: Path | None,
+    extent: Any,
 ) -> None:
-    """Run adapters (a name or a file each; without any, all whose framework is here) and write the report.
-
-    With --case, the report goes to reports/filtered, so that no whole run is replaced by a part of one.
-    """
+    """Run adapters (a name or a file each; without any, all whose framework is here) and write the report."""
     from conformance.commands import run_and_report
     from conformance.process import Interpreter
 
-    folder = output or (RUNS / "filtered" if globs else RUNS)
+    output = output or folder_for(RUNS, extent, globs)
     words = [*targets, *(f"--case={glob}" for glob in globs), *(f"--mode={mode}" for mode in modes)]
-    interpreter = Interpreter(python=python, device=device, timeout=timeout)
-    sys.exit(run_and_report(targets, root, globs, modes, interpreter, jobs, resume, known, folder, words))
+    interpreter = Interpreter(python=python, device=device, timeout=timeout, **reach)
+    sys.exit(run_and_report(targets, root, globs, modes, interpreter, jobs, resume, known, output, words, extent))
 
 
 @main.command()
@@ -222,13 +227,14 @@ def report(runs: tuple[Path, ...], root: Path, known: Path | None, output: Path)
 @main.command()
 @click.argument("adapter")
 @click.option("--python", default=sys.executable, show_default=False, help="The framework's interpreter.")
+@reaching
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds that one verb may take.")
-def smoke(adapter: str, python: str, timeout: float) -> None:
+def smoke(adapter: str, python: str, reach: dict[str, Any], timeout: float) -> None:
     """Drive every verb of an adapter once and say what is wrong with the adapter itself."""
     from conformance.commands import smoke_test
     from conformance.process import Interpreter
 
-    sys.exit(smoke_test(adapter, Interpreter(python=python, timeout=timeout)))
+    sys.exit(smoke_test(adapter, Interpreter(python=python, timeout=timeout, **reach)))
 
 
 if __name__ == "__main__":
