@@ -53,7 +53,7 @@ def describe():
         "about": {
             "cumulative": ["START-3", "UPDATE-3", "RESTORE-4"],
             "compile": ["COMPILE-1"],
-            "checkpointed": ["backward", "FIT-1", "STRUCT-3"],
+            "checkpointed": ["STRUCT-3", "UPDATE-5"],
             "exported": ["PURE-2", "PURE-3", "MODE-3"],
             "eval_to_freeze": ["freeze", "unfreeze"],
             "eval_and_no_grad": ["freeze", "unfreeze"],
@@ -74,6 +74,7 @@ def describe():
             "epsilon_zero": "refuses",
             # https://github.com/pytorch/pytorch/blob/41dc8ae/docs/source/notes/modules.md: what `dtype` stands for
             "state_dtype": "layer",
+            "arithmetic": "layer",  # undocumented, as observed in bfloat16
             # load_state_dict is strict unless told otherwise:
             # https://docs.pytorch.org/tutorials/beginner/saving_loading_models.html
             "missing_statistics": "refused",
