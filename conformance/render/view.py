@@ -9,12 +9,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from conformance.behaviour import Behaviour, by_place
 from conformance.case import Case
 from conformance.dialect import STANDARD
-from conformance.judge import Compared, Divergence, Result
+from conformance.judge import GREEN, VERDICTS, Compared, Divergence, Result
 from conformance.layers import AgainEntry, BatchNorm, BatchNormEntry, Dense, DenseEntry, Entry, ModelEntry
-from conformance.render.words import MOST, numbers, sentence, times
-from conformance.report import Column
+from conformance.render.words import GLYPHS, MOST, numbers, sentence, times
+from conformance.report import Column, Report
+
+FEW = 4
+RED = tuple(verdict for verdict in VERDICTS if verdict not in (*GREEN, "unavailable"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +85,16 @@ def named(columns: list[Column]) -> list[Head]:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A case with its result for every target; None where it was not run."""
+    """A case with its result and the letter of its behaviour for every target; None where it was not run."""
 
     case: Case
-    results: list[tuple[Head, Result | None]]
+    cells: list[tuple[Result | None, str]]
+    classes: list[tuple[str, str, str]]
 
     @property
     def short(self) -> str:
         """The id without the subject."""
         return self.case.id.partition("/")[2] or self.case.id
-
-    @property
-    def plain(self) -> bool:
-        """Whether no target departs from its reference, known to or not."""
-        return all(result is None or result.verdict in ("conforms", "unsupported") for _, result in self.results)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,18 +105,43 @@ class Subject:
     lines: list[Line]
 
     @property
-    def plain(self) -> bool:
-        """Whether all its cases are."""
-        return all(line.plain for line in self.lines)
+    def sums(self) -> list[tuple[str, str]]:
+        """For every target what needs a look in it, and the tone of that."""
+        return [summed([line.cells[place][0] for line in self.lines]) for place in range(len(self.lines[0].cells))]
 
 
-def subjects(cases: list[Case], heads: list[Head]) -> list[Subject]:
+def summed(results: list[Result | None]) -> tuple[str, str]:
+    """The results of a target in a subject in one or two signs: what is red, else what is known, else what conforms."""
+    there = [result for result in results if result is not None]
+    for verdicts, tone in ((RED, "bad"), (("known",), "noted"), (("conforms",), "good"), (VERDICTS, "none")):
+        found = [result.verdict for result in there if result.verdict in verdicts]
+        if found:
+            return f"{GLYPHS[found[0]]} {len(found)}", tone
+    return "", ""
+
+
+def subjects(report: Report, heads: list[Head]) -> list[Subject]:
     """Cases by the first folder of their id, in the order of the report."""
+    place = {id(column): number for number, column in enumerate(report.columns)}
+    columns = [place[id(head.column)] for head in heads]
     lines: dict[str, list[Line]] = {}
-    for case in cases:
-        results = [(head, head.column.results.get(case.id)) for head in heads]
-        lines.setdefault(case.id.partition("/")[0], []).append(Line(case, results))
+    for case in report.cases:
+        classes = report.behaviours[case.id]
+        letters = by_place(classes)
+        cells = [
+            (head.column.results.get(case.id), letters.get(column, ""))
+            for head, column in zip(heads, columns, strict=True)
+        ]
+        several = [(one.letter, members(one, report), ", ".join(one.knobs)) for one in classes] if classes[1:] else []
+        lines.setdefault(case.id.partition("/")[0], []).append(Line(case, cells, several))
     return [Subject(folder, inside) for folder, inside in lines.items()]
+
+
+def members(behaviour: Behaviour, report: Report) -> str:
+    """The targets of a class: adapters and modes, the first few by name."""
+    labels = list(dict.fromkeys(report.columns[place].target.label for place in behaviour.members))
+    more = f" and {len(labels) - FEW} more" if len(labels) > FEW else ""
+    return ", ".join(labels[:FEW]) + more
 
 
 def settings(case: Case) -> Iterator[tuple[str, str]]:
