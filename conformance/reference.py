@@ -97,10 +97,12 @@ class Machine(Model):
         if model not in self.optimizers:
             self.optimizers[model] = optimizer(step, self.dialect, self.rounding)
         x, targets = self.data(step.fit), self.data(step.targets)
-        starts = range(0, x.shape[1], step.batch_size)
-        for start in [start for _ in range(step.epochs) for start in starts]:
-            batch = slice(start, start + step.batch_size)
-            self.learn(x[:, batch], targets[:, batch], model)
+        for _ in range(step.epochs):
+            for start in range(0, x.shape[1], step.batch_size):
+                batch = slice(start, start + step.batch_size)
+                self.learn(x[:, batch], targets[:, batch], model)
+            if step.validation is not None:
+                self.run(step.validation, False, step)
         return {}
 
     @perform.register

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from conformance.dialect import KNOBS, STANDARD
 from conformance.judge import in_bounds
-from conformance.reference import trace
+from conformance.reference import replay, trace
+from conformance.slips import slipped
 
 LAYER = "layer: {features: 1, momentum: 0.9, epsilon: 0.001}"
 BATCH = "data: {b: [[1], [5]], one: [[7]], up: [[1], [0]], up3: [[1], [0], [2]], three: [[1], [5], [9]],\
@@ -205,6 +206,19 @@ def test_a_layer_called_twice_learns_from_both_calls():
 
     moved = trace(case(f"{TWICE}\n{data}\nsteps: {fit}"), STANDARD)[-1].quantities["norm.beta"].expected
     assert -(loss(up) - loss(-up)) / (2 * up) == pytest.approx(moved[0], rel=1e-6)
+
+
+def test_validation_infers_after_each_epoch_and_would_be_seen_to_train():
+    """It leaves nothing behind; a slip that runs it in training mode moves the statistics once for each epoch."""
+    fit = "{fit: b, targets: b, optimizer: {sgd: {learning_rate: 0}}, batch_size: 2, epochs: 2%s}"
+    watched, alone = (
+        case(f"{LAYER}\n{BATCH}\nsteps: [{fit % more}]") for more in (", validation: b, validation_targets: b", "")
+    )
+    shown = trace(watched, STANDARD)[-1].quantities["moving_mean"].expected
+    assert trace(alone, STANDARD)[-1].quantities["moving_mean"].expected == pytest.approx(shown)
+    four = case(f"{LAYER}\n{BATCH}\nsteps: [{fit % ''}, {fit % ''}]")
+    slip = replay(slipped(watched, STANDARD, ["EvaluationTrains"]))[-1].quantities["moving_mean"].expected
+    assert slip == pytest.approx(trace(four, STANDARD)[-1].quantities["moving_mean"].expected)
 
 
 def test_a_checkpoint_of_another_shape_is_refused_under_every_dialect():
