@@ -11,6 +11,7 @@ import json
 import re
 import zlib
 from collections import Counter
+from functools import lru_cache
 from typing import Any
 
 from conformance.behaviour import Behaviour, by_place
@@ -29,9 +30,14 @@ ORDER = list(VERDICTS)
 
 
 def packed(value: object) -> str:
-    """A JSON value, deflated, in base64: what the browser's DecompressionStream('deflate') takes."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+    """A JSON value, deflated."""
+    return deflated(json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False))
+
+
+@lru_cache(maxsize=2)
+def deflated(text: str) -> str:
+    """A text, deflated, in base64: what the browser's DecompressionStream('deflate') takes."""
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode() if text else ""
 
 
 def unpacked(text: str) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from functools import cache
+from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 
@@ -18,13 +19,14 @@ from markupsafe import Markup
 from conformance.dialect import KNOBS
 from conformance.judge import VERDICTS
 from conformance.render import text
-from conformance.render.data import data, meanings, packed
+from conformance.render.data import data, deflated, meanings, packed
 from conformance.render.view import named, subjects
 from conformance.render.words import GLYPHS, TONES, WORDS, times
 from conformance.report import Report
 
 PARTS = Path(__file__).parent / "page"
 SCRIPTS = ("base.js", "data.js", "query.js", "matrix.js", "steps.js", "plot.js", "case.js", "target.js", "pair.js", "main.js")
+EARLY = 'document.documentElement.classList.add("scripted");'  # so that nothing is shown that is taken away again
 
 
 def write_page(report: Report, page: Path) -> None:
@@ -44,6 +46,8 @@ def html(report: Report) -> str:
         cases=len(report.cases),
         current={case.id for case in report.cases},
         used=verdicts,
+        library=Markup(deflated(library())),  # noqa: S704 - base64
+        policy=policy(),
         data=Markup(packed(data(report, heads))),  # noqa: S704 - base64
     )
 
@@ -67,8 +71,8 @@ def template() -> Template:
         "WORDS": WORDS,
         "KNOBS": KNOBS,
         "meanings": meanings(),
-        "policy": policy(),
         "style": Markup((PARTS / "page.css").read_text("utf-8")),  # noqa: S704 - our own
+        "early": Markup(EARLY),
         "script": Markup(script()),  # noqa: S704 - our own
     }
     return environment.get_template("page.html.j2")
@@ -80,10 +84,22 @@ def script() -> str:
     return '"use strict";\n' + "".join((PARTS / name).read_text("utf-8") for name in SCRIPTS)
 
 
+@cache
+def library() -> str:
+    """The script of the plotting library; empty where it is not installed: the page then has tables only."""
+    found = find_spec("bokeh")
+    places = found.submodule_search_locations if found else None
+    files = [Path(place) / "server" / "static" / "js" / "bokeh.min.js" for place in places or ()]
+    return next((file.read_text("utf-8") for file in files if file.is_file()), "")
+
+
+@cache
 def policy() -> str:
-    """What the browser may do with the page: run this script and no other, load nothing, send nothing."""
-    digest = base64.b64encode(hashlib.sha256(script().encode()).digest()).decode()
-    return f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+    """What the browser may do with the page: run these scripts and no other, load nothing, send nothing."""
+    digests = (hashlib.sha256(text.encode()).digest() for text in (EARLY, script(), library()))
+    allowed = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
+    rest = "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    return f"default-src 'none'; script-src {allowed}; {rest}"
 
 
 def fit(value: object) -> object:

@@ -105,6 +105,11 @@ class Subject:
     lines: list[Line]
 
     @property
+    def apart(self) -> bool:
+        """Whether these are not the questions that people ask: those come first where people read."""
+        return self.name != "questions"
+
+    @property
     def sums(self) -> list[tuple[str, str]]:
         """For every target what needs a look in it, and the tone of that."""
         return [summed([line.cells[place][0] for line in self.lines]) for place in range(len(self.lines[0].cells))]

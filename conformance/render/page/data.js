@@ -2,10 +2,14 @@
 const TONES = {}, GLYPHS = {}, RED = new Set();
 let report = null;
 
+async function inflated(text) {
+  const raw = atob(text), bytes = new Uint8Array(raw.length);
+  for (let place = 0; place < raw.length; place++) bytes[place] = raw.charCodeAt(place);
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).text();
+}
+
 async function unpack() {
-  const bytes = Uint8Array.from(atob($("#data").textContent), (character) => character.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  report = await new Response(stream).json();
+  report = JSON.parse(await inflated($("#data").textContent));
   for (const [verdict, glyph, tone, red] of report.verdicts) {
     GLYPHS[verdict] = glyph;
     TONES[verdict] = tone;

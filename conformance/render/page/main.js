@@ -65,8 +65,7 @@ function show(moved) {
 function filter(view, query) {
   const found = filtered(query);
   if (view === "matrix") drawMatrix(found);
-  const articles = $$("article.question");
-  if (view === "questions") articles.forEach((article, place) => { article.hidden = !found.cases.has(place); });
+  if (view === "questions") drawQuestions(found.cases);
   const empty = !found.cases.size || !found.targets.length;
   const said = empty ? "Nothing found. " + (found.complaints.join("; ") || "Take a term away, or see the help.") : "";
   for (const id of ["#nothing", "#none"]) if ($(id)) {
@@ -76,6 +75,18 @@ function filter(view, query) {
   $("#found").textContent = !query ? "" : empty ? "Nothing found"
     : `${found.cases.size} of ${plural(report.cases.length, "case")}, ${found.targets.length} of ${plural(report.targets.length, "target")}`
       + (found.complaints.length ? "; " + found.complaints.join("; ") : "");
+}
+
+function drawQuestions(cases) {
+  for (const part of $$(".part")) part.hidden = true;
+  let part = null;
+  for (const element of $("[data-view=questions]").children) {
+    if (element.matches(".part")) part = element;
+    if (!element.matches("article")) continue;
+    const one = report.byId.get(element.dataset.case);
+    element.hidden = !cases.has(one?.place) || !one.question;
+    if (!element.hidden) part.hidden = false;
+  }
 }
 
 async function start() {
@@ -98,6 +109,7 @@ async function start() {
   addEventListener("hashchange", () => { read(); show(true); });
   read();
   show(location.hash.length > 1);
+  document.documentElement.classList.remove("scripted");
   document.documentElement.dataset.ready = "";
 }
 
