@@ -110,7 +110,9 @@ def in_browser(page: str) -> dict[str, float]:
         "first view CPU s": float(np.median(busy)),
         "filter ms": float(np.median(filters)),
         "filter CPU ms": float(np.median(spent)),
-        **{f"  {text or '(none)'} CPU ms": float(np.median(spent[n :: len(FILTERS)])) for n, text in enumerate(FILTERS)},
+        **{
+            f"  {text or '(none)'} CPU ms": float(np.median(spent[n :: len(FILTERS)])) for n, text in enumerate(FILTERS)
+        },
     }
 
 
@@ -151,7 +153,9 @@ def main() -> None:
         "memory MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "page MB": len(page.encode()) / 1e6,
     }
-    print(f"the report alone takes {before / 1024:.0f} MB; by the clock the page took {time.perf_counter() - clock:.1f} s")
+    print(
+        f"the report alone takes {before / 1024:.0f} MB; by the clock the page took {time.perf_counter() - clock:.1f} s"
+    )
     if options.keep:
         options.keep.write_text(page)
     if CHROMIUM.exists():

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from conformance import __version__
+from conformance.cli_compare import FORMS, compare
 
 GREEN, RED, BAD_USAGE, CANNOT_RUN = 0, 1, 2, 3
 
@@ -219,11 +220,12 @@ def run(
 @CASES
 @click.option("--known", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Known divergences.")
 @click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=RUNS, show_default=True)
-def report(runs: tuple[Path, ...], root: Path, known: Path | None, output: Path) -> None:
+@FORMS
+def report(runs: tuple[Path, ...], root: Path, known: Path | None, output: Path, forms: tuple[str, ...]) -> None:
     """Render the report from run files (by default those in reports/runs) without running anything."""
     from conformance.commands import report_only
 
-    sys.exit(report_only(runs, root, known, output))
+    sys.exit(report_only(runs, root, known, output, forms))
 
 
 @main.command()
@@ -237,6 +239,8 @@ def smoke(adapter: str, python: str, timeout: float) -> None:
 
     sys.exit(smoke_test(adapter, Interpreter(python=python, timeout=timeout)))
 
+
+main.add_command(compare)
 
 if __name__ == "__main__":
     main()

@@ -19,13 +19,22 @@ from conformance.case import Case
 from conformance.dialect import KNOBS, STANDARD, Dialect
 from conformance.judge import VERDICTS, Result
 from conformance.render.series import series
+from conformance.render.table import table
 from conformance.render.text import fit
-from conformance.render.view import RED, Head, settings, table
+from conformance.render.view import RED, Head, settings
 from conformance.render.words import GLYPHS, TONES, numbers, sentence, times, why
 from conformance.report import Report
 
 FACTS = ("command", "started", "suite", "python", "platform", "versions", "settings", "timeout")
-BINS = ((0.0, "0"), (0.01, "to 0.01"), (0.1, "to 0.1"), (0.5, "to 0.5"), (1.0, "to 1"), (10.0, "to 10"), (1e3, "to 1,000"))
+BINS = (
+    (0.0, "0"),
+    (0.01, "to 0.01"),
+    (0.1, "to 0.1"),
+    (0.5, "to 0.5"),
+    (1.0, "to 1"),
+    (10.0, "to 10"),
+    (1e3, "to 1,000"),
+)
 ORDER = list(VERDICTS)
 
 
@@ -109,7 +118,9 @@ def spread(head: Head) -> list[list[Any]]:
 def inferred(head: Head) -> dict[str, Any] | None:
     """What the observations show of the dialect, where that has been worked out."""
     found = head.column.inferred
-    return found and {
+    if found is None:
+        return None
+    return {
         "told": [[knob, value, found.proofs[knob]] for knob, value in found.told.items()],
         "exceptions": [[one.knob, one.value, one.where, list(one.cases)] for one in found.exceptions],
         "unexplained": found.unexplained,

@@ -25,7 +25,18 @@ from conformance.render.words import GLYPHS, TONES, WORDS, times
 from conformance.report import Report
 
 PARTS = Path(__file__).parent / "page"
-SCRIPTS = ("base.js", "data.js", "query.js", "matrix.js", "steps.js", "plot.js", "case.js", "target.js", "pair.js", "main.js")
+SCRIPTS = (
+    "base.js",
+    "data.js",
+    "query.js",
+    "matrix.js",
+    "steps.js",
+    "plot.js",
+    "case.js",
+    "target.js",
+    "pair.js",
+    "main.js",
+)
 EARLY = 'document.documentElement.classList.add("scripted");'  # so that nothing is shown that is taken away again
 
 
@@ -72,7 +83,7 @@ def template() -> Template:
         "KNOBS": KNOBS,
         "meanings": meanings(),
         "style": Markup((PARTS / "page.css").read_text("utf-8")),  # noqa: S704 - our own
-        "early": Markup(EARLY),
+        "early": Markup(EARLY),  # noqa: S704 - our own
         "script": Markup(script()),  # noqa: S704 - our own
     }
     return environment.get_template("page.html.j2")

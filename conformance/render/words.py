@@ -34,8 +34,8 @@ WORDS = {
     "quantity": "what is looked at after every step: the output, the moving statistics, gamma, beta, gradients, a loss",
     "momentum": "the fraction of the old moving statistic that is kept, here and everywhere in the suite",
     "bound": "how far honest floating-point arithmetic may be off at this step, given these numbers",
-    "error": "the distance from the reference in units of the bound: up to 1 is rounding, a wrong convention is usually "
-    "thousands; ∞ where there is nothing to measure, such as a missing quantity or another shape",
+    "error": "the distance from the reference in units of the bound: up to 1 is rounding, a wrong convention is "
+    "usually thousands; ∞ where there is nothing to measure, such as a missing quantity or another shape",
     "letter": "targets with the same letter in a row behave alike at every step, within rounding, whatever they "
     "declare; A is what most of them do, which does not make it right",
     "dialect": "the conventions that a target declares; the verdict says whether it does what it declares",
