@@ -88,7 +88,8 @@ def letter(number: int) -> str:
 
 def has_trace(result: Result) -> bool:
     """Whether a result says what a target does: numbers, or an error of its own."""
-    return bool(result.steps) and result.verdict not in ("unsupported", "crashed", "hung")
+    silent = result.verdict in ("unsupported", "crashed", "hung")
+    return not silent and (bool(result.steps or result.raised) or result.verdict == "errored")
 
 
 def fingerprint(result: Result) -> object:

@@ -105,5 +105,5 @@ def comparison(made: Comparison) -> str:
 def told(change: Change) -> str:
     """One change on one line."""
     before, after = (side.verdict if side else "not run" for side in (change.before, change.after))
-    reason = why(change.after) if change.after else ""
+    reason = " ".join(why(change.after).split()) if change.after else ""
     return f"{change.kind:10} {change.target} {change.case}: {before} -> {after}" + (f"; {reason}" if reason else "")
