@@ -29,6 +29,7 @@ pytestmark = pytest.mark.skipif(not CHROMIUM.exists() and not os.environ.get("CI
 FREEZE = made("freeze/some_case", question="Does it move?", answer="No, not at all.", statements=["FREEZE-1"])
 UPDATE = made(
     "update/variance",
+    title="The variance is divided by n",
     question="Divided by what?",
     formerly=["update/old_name"],
     sources=["https://example.org/?a=1&b=2"],
@@ -115,6 +116,11 @@ def visit(browser):
     assert [] == failed
 
 
+def fragment(page):
+    """What the address says of the view."""
+    return page.evaluate("location.hash.slice(1)")
+
+
 def rows(page):
     """The cases that the matrix shows."""
     return [text.strip() for text in page.locator(".block tbody tr:not(.subject):visible .short").all_text_contents()]
@@ -135,16 +141,12 @@ def test_every_view_is_opened_by_its_link(visit, page_file, fragment):
 def test_a_link_is_followed_and_the_way_back_too(visit, page_file):
     """From a cell to its case, to the target, and back with the browser's own button."""
     page = visit(page_file)
-    page.locator(".block tbody td:not(:empty)").first.hover()
-    page.locator(".block tbody td a").first.click()
-    assert (
-        page.url.endswith(
-            "#case/freeze/some_case/" + ONE.replace("%2B", "+").replace("torch_nn-module", "torch_nn-module")
-        )
-        or TWO in page.url
-    )
+    cell = page.locator(".block tbody tr:not(.subject) td").first
+    cell.hover()
+    cell.get_by_role("link").click()
+    assert f"case/freeze/some_case/{ONE.replace('%2B', '+')}" == fragment(page)
     page.get_by_role("link", name="All targets in this case").click()
-    assert page.url.endswith("#case/freeze/some_case")
+    assert "case/freeze/some_case" == fragment(page)
     assert "H2" == page.evaluate("document.activeElement.tagName")
     page.go_back()
     page.go_back()
@@ -156,9 +158,9 @@ def test_a_case_shows_classes_causes_and_numbers(visit, page_file):
     page = visit(page_file, "case/update/variance")
     text = page.locator("#drawn").inner_text()
     assert "Divided by what?" in text
-    assert "Differs from A by declaration: variance = sample where population" in text
+    assert "By declaration: variance = sample where A has population" in text
     marked = page.locator("tr.differs").all_inner_texts()
-    assert ["moving_variance\ndiffers", "[4]", "[6]"] == marked[0].split("\t")
+    assert ["moving_variancediffers", "[4]", "[6]"] == marked[0].split("\t")
     assert "conformance run torch_nn --mode module --case update/variance" in text
 
 
@@ -174,7 +176,7 @@ def test_a_result_marks_the_first_divergence(visit, page_file):
     """Expected and observed beside each other, and the place where it begins."""
     page = visit(page_file, f"case/freeze/some_case/{TWO}")
     assert ["gammafirst divergence"] == page.locator("tr.departs th").all_text_contents()
-    assert ["gamma\nfirst divergence\t[1]\t[7]\t> 1e9"] == page.locator("tr.departs").all_inner_texts()
+    assert ["gammafirst divergence\t[1]\t[7]\t> 1e9"] == page.locator("tr.departs").all_inner_texts()
 
 
 def test_what_was_not_run_is_said(visit, page_file):
@@ -197,7 +199,7 @@ def test_two_targets_are_compared(visit, page_file):
     """The conventions in which they differ, the cases in which they do, and why; the other target can be chosen."""
     page = visit(page_file, f"target/{ONE}")
     page.get_by_label("Compare with").select_option(label="keras_layers[layer] · keras 3.15.1 on tensorflow 2.21.0")
-    assert page.url.endswith(f"#pair/{ONE.replace('%2B', '+')}/{TWO}")
+    assert f"pair/{ONE.replace('%2B', '+')}/{TWO}" == fragment(page)
     text = page.locator("#drawn").inner_text()
     assert "Of 2 cases that both were given they behave differently in 2, alike in 0." in text
     assert "variance: sample, not population" in text
@@ -206,7 +208,7 @@ def test_two_targets_are_compared(visit, page_file):
 def test_versions_are_compared(visit, page_file):
     """A case in which a version does something else than the one before has a row."""
     page = visit(page_file, "timeline")
-    assert [UPDATE.text.title] == page.locator("#drawn tbody th").all_inner_texts()[1:]
+    assert [UPDATE.text.title] == page.locator("#drawn tbody th").all_inner_texts()
 
 
 @pytest.mark.parametrize(
@@ -222,7 +224,7 @@ def test_versions_are_compared(visit, page_file):
         ("case:*/old_name", ["variance"], 4),
         ("is:different target:torch*", ["variance"], 2),
         ("is:same target:torch*", ["some_case"], 2),
-        ("knob:variance", ["some_case", "variance"], 4),
+        ("knob:variance", ["variance"], 4),
         ("divided by", ["variance"], 4),
         ('"by divided"', [], 4),
         ("status:nonsense", [], 4),
@@ -234,7 +236,7 @@ def test_the_filter_leaves_what_fits(visit, page_file, query, cases, targets):
     page = visit(page_file)
     page.get_by_label("Filter").fill(query)
     empty = not cases or not targets
-    for view in (page, visit(page_file, page.url.partition("#")[2])):
+    for view in (page, visit(page_file, fragment(page))):
         assert query == view.get_by_label("Filter").input_value()
         assert (cases, targets) == (rows(view), len(heads(view)))
         assert empty == view.locator("#nothing").is_visible()
@@ -275,10 +277,10 @@ def test_subjects_are_folded_and_sorted(visit, page_file):
     page = visit(page_file)
     page.get_by_role("button", name="freeze").click()
     assert ["variance"] == rows(page)
-    assert ["variance"] == rows(visit(page_file, page.url.partition("#")[2]))
+    assert ["variance"] == rows(visit(page_file, fragment(page)))
     page.get_by_role("button", name="Unfold all").click()
     page.get_by_label("Order").select_option("disagreement")
-    assert "sort=disagreement" in page.url
+    assert "sort=disagreement" in fragment(page)
     assert {"some_case", "variance"} == set(rows(page))
     page.get_by_label("Order").select_option("")
     assert ["some_case", "variance"] == rows(page)

@@ -47,8 +47,10 @@ function classList(one, found) {
 // In what a class differs from the first.
 function difference(one, [, first], [letter, targets]) {
   if (one.knobs[letter]) {
-    const values = one.knobs[letter].map((knob) => [h("code", null, `${knob} = ${targets[0].dialect[knob]}`), ` where ${first[0].dialect[knob]}`]);
-    return ["Differs from A by declaration: ", values.map((value, i) => i ? ["; ", value] : value)];
+    const declared = (group) => (group.find(({place}) => one.results[place].verdict === "conforms") || group[0]).dialect;
+    const here = declared(first), there = declared(targets);
+    const values = one.knobs[letter].map((knob) => [h("code", null, `${knob} = ${there[knob]}`), ` where A has ${here[knob]}`]);
+    return ["By declaration: ", values.map((value, i) => i ? ["; ", value] : value)];
   }
   const red = targets.map((target) => one.results[target.place]).find((result) => result.why && result.verdict !== "conforms");
   return red ? linked(red.why) : "Differs from A in several conventions at once.";
