@@ -36,6 +36,7 @@ def describe():
         "version": eqx.__version__,
         "backend": "jax " + jax.__version__,
         "modes": {"ema": ema, "batch": batch, "batch_jit": batch},
+        "about": {"batch_jit": ["COMPILE-1", "UPDATE-1", "START-1", "NUM-1", "NUM-2"]},
         "dialect": {
             # the call's flag goes before the constructor's, whose default is training:
             # https://github.com/patrick-kidger/equinox/blob/0e86976/equinox/nn/_batch_norm.py

@@ -195,7 +195,7 @@ class Model:
 
     def evaluate(self, x, targets, loss, through="model"):
         with autograd.predict_mode():
-            return mse(self.parts[through](tensor(x)), tensor(targets)).mean().asnumpy()
+            return mse(self.parts[through](tensor(x)), tensor(targets)).mean().asscalar()
 
     def fit(self, x, targets, loss, optimizer, epochs, batch_size, validation=None, validation_targets=None):
         if loss != "mse":

@@ -60,6 +60,8 @@ def use(device):
 
 
 def batch_norm(x, entry, training, reuse):
+    if not entry.get("track", True):
+        raise Unsupported("a layer without moving statistics is not there")
     flag = training if entry["training"] is None else entry["training"]
     return tf.layers.batch_normalization(
         x,
@@ -228,8 +230,6 @@ class Layer(Network):
     """One batch normalisation, and its gradients."""
 
     def __init__(self, layer, mode, workdir):
-        if not layer.get("track", True):
-            raise Unsupported("a layer without moving statistics is not there")
         self.build([dict(layer, kind="batch_norm", name="layer")], mode, layer["dtype"])
         self.trainable = layer["trainable"]
 
