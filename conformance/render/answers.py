@@ -8,6 +8,7 @@ from conformance.dialect import KNOBS
 from conformance.differ import Differences
 from conformance.infer import Departure, Inferred
 from conformance.known_update import Use
+from conformance.port import Port
 from conformance.runs import Target
 from conformance.slips import sentence
 from conformance.worked import VALUES, Settings, comes_to
@@ -79,3 +80,22 @@ def use(each: Use) -> str:
     if each.healed:
         return f"HEALED  {about}: no longer seen in {few([f'{label} {case}' for label, case in each.healed])}"
     return f"{each.excused:4}    {about}"
+
+
+def ported(found: Port, settings: Settings) -> list[str]:
+    """A layer in two spellings, the names and order of its state, the layouts, and what is left."""
+    here, there = found.here, found.there
+    lines = [f"{each.target:26}{each.call}" for each in (here, there)]
+    lines += ["", "state, which can be carried over as it is:"]
+    lines += [
+        f"  {here.names[name]:24} -> {there.names[name]:24} ({name})" for name in here.names if name in there.names
+    ]
+    lines += ["order:", *(f"  {each.target:26}{', '.join(each.order)}" for each in (here, there))]
+    lines += ["layout:", *(f"  {each.target:26}{each.layout}" for each in (here, there))]
+    if not found.left:
+        return [*lines, "", "no convention differs"]
+    lines += ["", "what no argument makes equal:"]
+    for knob, (ours, theirs) in found.left.items():
+        lines.append(f"  {knob}: {VALUES[knob][ours]}; in {there.target} {VALUES[knob][theirs]}")
+        lines.append(f"    {comes_to(knob, settings)}")
+    return lines
