@@ -114,4 +114,29 @@ def port(
     click.echo("\n".join(ported(here, there, runs, Settings(momentum, epsilon, n), layer)))
 
 
-QUESTIONS = (infer, explain, known_, repro, port)
+@click.command()
+@MOMENTUM
+@click.option("--steps", default=100, show_default=True, type=click.IntRange(0), help="How many updates.")
+def lag(momentum: float, steps: int) -> None:
+    """Say how far moving statistics are behind after some updates, and when they have caught up to 1 %."""
+    from conformance.render.answers import lag as answer
+
+    click.echo("\n".join(answer(momentum, steps)))
+
+
+@click.command("why-differ")
+@click.argument("target")
+@click.argument("globs", nargs=-1, metavar="[CASE]...")
+@CASES
+@OBSERVED
+def why_differ(target: str, globs: tuple[str, ...], root: Path, runs: Path) -> None:
+    """Say why a TARGET predicts otherwise than it trains: lag, a wrong mode, or a state that was lost.
+
+    Each observed sequence that trains and then predicts is replayed under the three hypotheses.
+    """
+    from conformance.questions import why_differ as answer
+
+    click.echo("\n".join(answer(target, globs, root, runs)))
+
+
+QUESTIONS = (infer, explain, known_, repro, port, lag, why_differ)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from conformance import known, known_update, port, report
+from conformance import known, known_update, lag, port, report
 from conformance.case import Case
 from conformance.corpus import Corpus, select
 from conformance.dialect import STANDARD
@@ -108,3 +108,16 @@ def ported(here: str, there: str, folder: Path, settings: Settings, layer: port.
         return answers.ported(port.port(ours, theirs, layer), settings)
     except port.NoScript as error:
         raise click.BadParameter(str(error), param_hint="B") from None
+
+
+def why_differ(pattern: str, globs: tuple[str, ...], root: Path, folder: Path) -> list[str]:
+    """Which of lag, mode and lost state explains what a target predicts after training, case by case."""
+    corpus, lines = select(root, globs), list[str]()
+    for run in find(pattern, folder):
+        dialect = STANDARD.under(run.header.dialect)
+        for each in observations(observed(run, corpus)):
+            if any(
+                step.verb == "predict" and lag.trained(each.case, at) for at, step in enumerate(each.case.text.steps)
+            ):
+                lines += answers.why(f"{run.header.target.label} {each.case.id}", lag.why(each, dialect))
+    return lines or ["no case that was run trains and then predicts"]
