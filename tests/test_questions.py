@@ -177,11 +177,13 @@ def test_what_has_no_script_is_told(words, message):
 
 
 def test_what_becomes_of_the_first_divergence_is_told():
-    """A variance that is fed too much grows; one that a restore repairs is gone."""
-    long = case(TRAINED.replace("train: x, ", "train: x, train: x, train: x, "))
-    result = judge(long, {"id": "x", "steps": simulated(long, STANDARD, (Cause("NeverUpdates"),))}, STANDARD)
-    assert list(range(len(long.text.steps))) == [step for step, _ in result.growth]
-    assert re.fullmatch(r" and grows to > 1e9|.* times at step 11", growth(result))
+    """It grows, or it is gone, or it stays, of which nothing is said."""
+    doubling = {"id": "x", "steps": simulated(case(TRAINED), STANDARD)}
+    for number, step in enumerate(doubling["steps"]):
+        step["quantities"]["moving_mean"] = encode(np.float32([10 * 4**number, 0]))
+    result = judge(case(TRAINED), doubling, STANDARD)
+    assert list(range(7)) == [step for step, _ in result.growth]
+    assert re.fullmatch(r" and grows to .* times at step 7", growth(result))
     one = case(TRAINED)
     line = {"id": "x", "steps": simulated(one, STANDARD)}
     line["steps"][0]["quantities"]["moving_mean"] = encode(np.float32([7, 7]))
