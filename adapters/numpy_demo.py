@@ -22,6 +22,8 @@ class Layer:
     """Batch normalisation over all axes but the last."""
 
     def __init__(self, layer, mode, workdir):
+        if layer["dtype"] != "float32" or not layer["track"]:
+            raise Unsupported("it is float32, and always keeps moving statistics")
         self.momentum, self.epsilon, self.baked = layer["momentum"], layer["epsilon"], layer["training"]
         self.trainable = layer["trainable"]
         starts = {"moving_mean": 0, "moving_variance": 1}
@@ -37,9 +39,9 @@ class Layer:
 
     def call(self, x, training=None, mask=None):
         training = training if self.baked is None else self.baked
-        if not (training and self.trainable):
-            return self.normalise(x, self.variables["moving_mean"], self.variables["moving_variance"])
         weights = np.ones(x.shape[:-1], x.dtype) if mask is None else mask.astype(x.dtype)
+        if not (training and self.trainable and weights.any()):
+            return self.normalise(x, self.variables["moving_mean"], self.variables["moving_variance"])
         weights = weights[..., None] / weights.sum()
         axes = tuple(range(x.ndim - 1))
         mean = (weights * x).sum(axes)
@@ -71,6 +73,8 @@ class Layer:
             self.set({name: saved[name] for name in saved.files if name not in omit})
 
     def set(self, values):
+        if any(value.shape != self.variables[name].shape for name, value in values.items()):
+            raise ValueError("another shape")
         for name, value in values.items():
             self.variables[name] = value.astype(np.float32)
 

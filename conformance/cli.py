@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from conformance import __version__
+from conformance.cli_ci import COMMANDS, OUTPUT, extended, folder_for, reaching
 from conformance.cli_options import CASES, RUNS
 from conformance.cli_questions import QUESTIONS
 
@@ -45,6 +46,9 @@ for question in QUESTIONS:
     main.add_command(question)
 
 
+main.commands.update(COMMANDS)
+
+
 @main.command("list")
 @click.argument("what", type=click.Choice(["cases", "targets"]), default="cases")
 @CASES
@@ -69,8 +73,9 @@ def list_(what: str, root: Path, globs: tuple[str, ...]) -> None:
 @CASES
 @click.option("--coverage", is_flag=True, help="Say which cases prove which statement, and see which fault.")
 def lint(paths: tuple[Path, ...], root: Path, *, coverage: bool) -> None:
-    """Check case files, or folders of them, thoroughly; without any, the whole corpus."""
+    """Check case files, or folders of them, thoroughly, and say how clearly each tells faults apart."""
     from conformance import adapters, known, places
+    from conformance.authoring.files import case_files
     from conformance.ids import find
     from conformance.lint import lint as check
 
@@ -81,16 +86,62 @@ def lint(paths: tuple[Path, ...], root: Path, *, coverage: bool) -> None:
 
         click.echo("\n".join(told(measure(select(root, ())))))
         return
-    files = [file for path in paths or (root,) for file in (sorted(path.rglob("*.yaml")) if path.is_dir() else [path])]
-    problems = [problem for file in files for problem in check(file)]
-    problems += [] if paths else known.lint(places.adapters() / "known.yaml", find(root), adapters.names())
-    for problem in problems:
+    files = case_files(paths, root)
+    mended = True
+    for file in files:
+        linted = check(file)
+        mended = mended and not linted.problems
+        for problem in linted.problems:
+            click.echo(problem, err=True)
+        if linted.least:
+            click.echo(f"{file}: {linted.least}")
+    for problem in [] if paths else known.lint(places.adapters() / "known.yaml", find(root), adapters.names()):
         click.echo(problem, err=True)
+        mended = False
     if not files:
         click.echo("there is no case (*.yaml) here", err=True)
-    if problems or not files:
+    if not mended or not files:
         sys.exit(BAD_USAGE)
     click.echo(f"{len(files)} cases, nothing to mend")
+
+
+@main.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@CASES
+@click.option("--check", is_flag=True, help="Write nothing; fail if anything would be written.")
+def fmt(paths: tuple[Path, ...], root: Path, *, check: bool) -> None:
+    """Write case files, or folders of them, in their canonical form; without any, the whole corpus."""
+    from conformance.authoring.files import case_files, format_files
+
+    files = case_files(paths, root)
+    changed = format_files(files, check=check)
+    for file in changed:
+        click.echo(f"{'would format' if check else 'formatted'} {file}")
+    click.echo(f"{len(files) - len(changed)} of {len(files)} cases were in their canonical form")
+    sys.exit(RED if check and changed else GREEN)
+
+
+@main.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@CASES
+@click.option("--title", default="What is claimed, in one sentence", help="The claim, in one sentence.")
+@click.option("--statement", "statements", multiple=True, metavar="ID", help="A sentence of the specification.")
+@click.option("--features", type=click.IntRange(1, 8), default=1, show_default=True, help="Channels of the layer.")
+def new(path: Path, root: Path, title: str, statements: tuple[str, ...], features: int) -> None:
+    """Write a new case for you to edit, at PATH below the folder of cases."""
+    from conformance.authoring.new import create
+
+    click.echo(f"{create(path, root, title, statements, features)} is written: edit {path}")
+
+
+@main.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+def fill(paths: tuple[Path, ...]) -> None:
+    """Write into case files the literals that they ask for, from exact arithmetic."""
+    from conformance.authoring.fill import fill_files
+
+    for file, changed in fill_files(paths):
+        click.echo(f"{file}: {'filled in' if changed else 'nothing to fill in'}")
 
 
 @main.command()
@@ -128,36 +179,37 @@ def show(case_id: str, root: Path, changes: tuple[str, ...]) -> None:
 @click.option("--case", "globs", multiple=True, metavar="GLOB", help="Only cases whose id matches.")
 @click.option("--mode", "modes", multiple=True, help="Only this mode of the adapters.")
 @click.option("--python", default=sys.executable, show_default=False, help="The framework's interpreter.")
+@reaching
 @click.option("--device", default="cpu", show_default=True, help="What the framework computes on.")
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds that one case may take.")
 @click.option("-j", "--jobs", type=click.IntRange(1), default=None, help="Processes side by side.  [default: cores]")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("--known", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Known divergences.")
-@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Folder of the report.")
+@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help=OUTPUT)
+@extended
 def run(
     targets: tuple[str, ...],
     root: Path,
     globs: tuple[str, ...],
     modes: tuple[str, ...],
     python: str,
+    reach: dict[str, Any],
     device: str,
     timeout: float,
     jobs: int | None,
     resume: bool,
     known: Path | None,
     output: Path | None,
+    extent: Any,
 ) -> None:
-    """Run adapters (a name or a file each; without any, all whose framework is here) and write the report.
-
-    With --case, the report goes to reports/filtered, so that no whole run is replaced by a part of one.
-    """
+    """Run adapters (a name or a file each; without any, all whose framework is here) and write the report."""
     from conformance.commands import run_and_report
     from conformance.process import Interpreter
 
-    folder = output or (RUNS / "filtered" if globs else RUNS)
+    output = output or folder_for(RUNS, extent, globs)
     words = [*targets, *(f"--case={glob}" for glob in globs), *(f"--mode={mode}" for mode in modes)]
-    interpreter = Interpreter(python=python, device=device, timeout=timeout)
-    sys.exit(run_and_report(targets, root, globs, modes, interpreter, jobs, resume, known, folder, words))
+    interpreter = Interpreter(python=python, device=device, timeout=timeout, **reach)
+    sys.exit(run_and_report(targets, root, globs, modes, interpreter, jobs, resume, known, output, words, extent))
 
 
 @main.command()
@@ -175,13 +227,14 @@ def report(runs: tuple[Path, ...], root: Path, known: Path | None, output: Path)
 @main.command()
 @click.argument("adapter")
 @click.option("--python", default=sys.executable, show_default=False, help="The framework's interpreter.")
+@reaching
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds that one verb may take.")
-def smoke(adapter: str, python: str, timeout: float) -> None:
+def smoke(adapter: str, python: str, reach: dict[str, Any], timeout: float) -> None:
     """Drive every verb of an adapter once and say what is wrong with the adapter itself."""
     from conformance.commands import smoke_test
     from conformance.process import Interpreter
 
-    sys.exit(smoke_test(adapter, Interpreter(python=python, timeout=timeout)))
+    sys.exit(smoke_test(adapter, Interpreter(python=python, timeout=timeout, **reach)))
 
 
 if __name__ == "__main__":

@@ -25,9 +25,10 @@ class Dialect:
         compiled again, or refuses to go on until it is.
     baked_training: whether a training flag given when the model was built stands against the one of a call, gives
         way to it, or makes giving one an error.
-    bare_call: what a call without a training flag does; as_last_set is the mode that the last call left behind,
-        training at first.
-    one_value_per_channel: whether a training batch with a single value per channel has variance 0 or is an error.
+    bare_call: what a call without a training flag does; as_last_set is the mode that the last call left behind.
+    initial_mode: the mode before any was set.
+    one_value_per_channel: whether a training batch with a single value per channel has variance 0, is an error, or is
+        handed on as it is and moves nothing.
     single_value_variance: what a sample variance, which divides by n-1, is of a single value: 0/0, or the 0 that the
         population variance is.
     empty_batch: what a training batch without rows does: it keeps the statistics, feeds them 0/0 or 0, or is an error.
@@ -35,7 +36,8 @@ class Dialect:
     epsilon_zero: whether a training pass with epsilon 0 is computed or an error.
     missing_statistics: whether restoring from a checkpoint that lacks a quantity is an error or keeps what is there.
     settings_restored: whether momentum and epsilon after a restore are those of the program or of the checkpoint.
-    state_dtype: the type of the variables of a layer that is built for another type than float32.
+    state_dtype: the type of the variables of a layer that is built for another type than float32: float32, the
+        layer's, or the wider of the two.
     arithmetic: the type in which a layer built for a 16-bit type computes mean and variance; one built for float64
         computes in float64.
     adam_epsilon: whether Adam adds epsilon to the corrected root of the second moment, as the paper's algorithm
@@ -51,14 +53,15 @@ class Dialect:
     freeze_takes_effect: Literal["at_once", "at_compile", "refused"] = "at_once"
     baked_training: Literal["kept", "overridden", "refused"] = "kept"
     bare_call: Literal["infers", "trains", "as_last_set", "refuses"] = "infers"
+    initial_mode: Literal["training", "inference"] = "training"
     epsilon_zero: Literal["computes", "refuses"] = "computes"
-    one_value_per_channel: Literal["computes", "refuses"] = "computes"
+    one_value_per_channel: Literal["computes", "refuses", "hands_on"] = "computes"
     single_value_variance: Literal["nan", "population"] = "nan"
     empty_batch: Literal["keeps", "nan", "zeros", "refuses"] = "keeps"
     masked_batch: Literal["keeps", "nan", "zeros", "refuses"] = "keeps"
     missing_statistics: Literal["refused", "kept"] = "refused"
     settings_restored: Literal["program", "checkpoint"] = "program"
-    state_dtype: Literal["float32", "layer"] = "float32"
+    state_dtype: Literal["float32", "layer", "wider"] = "float32"
     arithmetic: Literal["float32", "layer"] = "float32"
     adam_epsilon: Literal["corrected", "uncorrected"] = "corrected"
 

@@ -23,6 +23,11 @@ def cast(array: NDArray[Any], dtype: str) -> NDArray[Any]:
     return np.where(np.isfinite(array), rounded, array).astype(np.float32)
 
 
+def finer(one: str, other: str) -> str:
+    """The one of two types that rounds less."""
+    return min(one, other, key=EPS.__getitem__)
+
+
 def coarser(one: str, other: str) -> str:
     """The one of two types that rounds more."""
     return max(one, other, key=EPS.__getitem__)

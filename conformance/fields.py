@@ -48,13 +48,19 @@ def _extent(shape: tuple[int, ...]) -> str:
 
 
 _NUMBERS: dict[str, Any] = {"type": "array", "items": {"anyOf": [{"type": "number"}, {"type": "array"}]}}
-Array = Annotated[
-    Any,
-    GetPydanticSchema(
+_ONE_OR_MORE: dict[str, Any] = {"anyOf": [{"type": "number"}, _NUMBERS]}
+
+
+def _published(schema: dict[str, Any]) -> GetPydanticSchema:
+    """Nested lists of numbers, with the schema that editors see."""
+    return GetPydanticSchema(
         lambda _source, _handler: core_schema.no_info_plain_validator_function(rectangular),
-        lambda _schema, _handler: copy.deepcopy(_NUMBERS),  # the library adds to what it is given
-    ),
-]
+        lambda _schema, _handler: copy.deepcopy(schema),  # the library adds to what it is given
+    )
+
+
+Array = Annotated[Any, _published(_NUMBERS)]
+Quantity = Annotated[Any, _published(_ONE_OR_MORE)]  # a loss is a number
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=60)]
 Positive = Annotated[int, Field(ge=1, le=100_000)]
 Momentum = Annotated[float, Field(ge=0, le=1, description="fraction of the old moving statistic that is kept")]

@@ -1,6 +1,7 @@
 """Runs one adapter on the cases that come in. Lives in the framework's own process and interpreter.
 
 Usage:    python -I -B host.py ADAPTER [FOLDER ...]     (FOLDERs go in front of the import path)
+          CONFORMANCE_LAYER=MODULE:CLASS[,...]          (classes that the adapter puts in the place of the framework's)
 May use:  Python 3.6 or newer and NumPy. Nothing else of ours is here, and no expected value ever comes here.
 
 out, 1st line:  {"ready": describe(), "python": ..., "versions": {...}}, or {"failed": [type, message]}
@@ -17,6 +18,7 @@ The adapter's standard streams are logs: what it prints on either goes to our st
 
 import binascii
 import faulthandler
+import importlib
 import importlib.util
 import inspect
 import json
@@ -172,8 +174,8 @@ class Session:
         if step["verb"] == "save":
             return self.call("save", path)
         if step["into"] == "fresh":
-            self.layer = self.make(fresh(self.spec, step["settings"]))
-        return self.call("restore", path, **({"omit": step["omit"]} if step["omit"] else {}))
+            self.layer = self.make(fresh(self.spec, step.get("settings", {})))
+        return self.call("restore", path, **({"omit": step["omit"]} if "omit" in step else {}))
 
     def method(self, verb):
         """The layer's method for a verb."""
@@ -239,9 +241,24 @@ def run_case(adapter, settings, case, number):
 def load(path):
     """Import the adapter from its file, under a name that shadows nothing."""
     spec = importlib.util.spec_from_file_location("conformance_adapter", path)
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # where compilers look for its source
     spec.loader.exec_module(module)
     return module
+
+
+def put_in_place(adapter, names):
+    """Hand the classes that are named `module:Class` to the adapter."""
+    use_layer = getattr(adapter, "use_layer", None)
+    if use_layer is None:
+        raise Unknown("the adapter has no use_layer, so it takes no --layer")
+    classes = []
+    for name in names.split(","):
+        module, _, path = name.partition(":")
+        found = importlib.import_module(module)
+        for part in path.split("."):
+            found = getattr(found, part)
+        classes.append(found)
+    use_layer(*classes)
 
 
 def introduce(adapter):
@@ -274,6 +291,8 @@ def main():
 
     try:
         adapter = load(sys.argv[1])
+        if os.environ.get("CONFORMANCE_LAYER"):
+            put_in_place(adapter, os.environ["CONFORMANCE_LAYER"])
         first = json.dumps(introduce(adapter))
     except BaseException as error:  # an import may end in SystemExit too
         answer(json.dumps({"failed": told(error)}))

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from conformance.fields import Strict
@@ -28,25 +28,36 @@ def _written(reason: str) -> str:
     return reason
 
 
-class Entry(Strict):
-    """One known divergence: which targets (`adapter[mode]`), environments, versions and cases, why, and a link."""
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
 
-    target: str
-    case: str
+
+Globs = Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)]
+
+
+class Entry(Strict):
+    """A known divergence: which targets (`adapter[mode]`), environments, versions and cases, why, and a link.
+
+    unsteady: it is not seen in every run, and nothing is said of a run that does not show it.
+    """
+
+    target: Globs
+    case: Globs
     environment: str = "*"
     versions: Annotated[str, Field(pattern=RANGE, description="of the framework: `>=2.4,<3`")] | None = None
     reason: Annotated[str, AfterValidator(_written), Field(min_length=10)]
     link: str | None = None
+    unsteady: bool = False
 
     def speaks_of(self, target: Target) -> bool:
         """Whether this entry is about a target; `[` and `]` of a label stand for themselves."""
-        pattern = self.target.replace("[", "[[]")
-        here = fnmatchcase(target.label, pattern) and fnmatchcase(target.environment, self.environment)
+        here = any(fnmatchcase(target.label, glob.replace("[", "[[]")) for glob in self.target)
+        here = here and fnmatchcase(target.environment, self.environment)
         return here and (self.versions is None or within(target.version, self.versions))
 
     def matches(self, target: Target, case_id: str) -> bool:
         """Whether this entry is about a target and a case."""
-        return fnmatchcase(case_id, self.case) and self.speaks_of(target)
+        return any(fnmatchcase(case_id, glob) for glob in self.case) and self.speaks_of(target)
 
 
 class List(Strict):
@@ -71,21 +82,27 @@ def lint(path: Path, cases: Iterable[str], adapters: Iterable[str]) -> list[Prob
     ids, labels = list(cases), [f"{name}[" for name in adapters]
     found = []
     for index, entry in enumerate(listed.known):
-        begins = entry.target.partition("[")[0] + ("[" if "[" in entry.target else "")
-        if not any(fnmatchcase(case_id, entry.case) for case_id in ids):
-            found.append(document.problem(("known", index, "case"), f"no case matches {entry.case!r}"))
-        if not any(fnmatchcase(label, begins.replace("[", "[[]")) for label in labels):
-            found.append(document.problem(("known", index, "target"), f"there is no adapter for {entry.target!r}"))
+        at = ("known", index)
+        idle = [glob for glob in entry.case if not any(fnmatchcase(case_id, glob) for case_id in ids)]
+        found += [document.problem((*at, "case"), f"no case matches {glob!r}") for glob in idle]
+        nobody = [glob for glob in entry.target if not any(fnmatchcase(label, _begins(glob)) for label in labels)]
+        found += [document.problem((*at, "target"), f"there is no adapter for {glob!r}") for glob in nobody]
     return found
 
 
+def _begins(glob: str) -> str:
+    """The part of a glob for targets that speaks of the adapter."""
+    name, bracket, _ = glob.partition("[")
+    return name + bracket.replace("[", "[[]")
+
+
 def apply(result: Result, target: Target, entries: list[Entry]) -> Result:
-    """A result in the light of the list: known where it says so, healed where it says so in vain."""
+    """A result in the light of the list: known where it says so, healed where it says so in vain, unless unsteady."""
     for entry in entries:
         if not entry.matches(target, result.case):
             continue
         if result.verdict in RED:
             return replace(result, verdict="known", reason=" ".join(filter(None, (entry.reason, entry.link))))
-        if result.verdict == "conforms":
+        if result.verdict == "conforms" and not entry.unsteady:
             return replace(result, verdict="healed", reason=f"no longer seen: {entry.reason}")
     return result

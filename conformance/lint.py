@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from conformance.case import Case
+from conformance.causes import Cause
 from conformance.dialect import STANDARD
 from conformance.dtypes import cast
 from conformance.judge import in_bounds
 from conformance.load import build, decode, read
-from conformance.margins import LEAST, guarded
+from conformance.margins import LEAST, guarded, least, refused
 from conformance.reference import Outcome, trace
 from conformance.steps import Expectation, Otherwise
 from conformance.strict_yaml import BadInput, Problem, parse
 from conformance.strict_yaml import Path as Place
 
 
-def lint(path: Path) -> list[Problem]:
-    """Everything wrong with one case file."""
+@dataclass(frozen=True, slots=True)
+class Linted:
+    """Everything wrong with one case file, and how clearly it tells apart what it is about."""
+
+    problems: list[Problem]
+    least: str = ""
+
+
+def lint(path: Path) -> Linted:
+    """Check one case file."""
     try:
         document = parse(decode(read(path), str(path)), str(path))
         case = build(document, path.stem, "")
     except BadInput as error:
-        return error.problems
-    return [document.problem(at, message) for at, message in (*_owed(case), *_literals(case), *_margins(case))]
+        return Linted(error.problems)
+    found = guarded(case)
+    problems = (*_owed(case), *_literals(case), *_margins(case, found))
+    return Linted([document.problem(at, message) for at, message in problems], least(found))
 
 
 def _owed(case: Case) -> Iterator[tuple[Place, str]]:
@@ -44,14 +56,10 @@ def _owed(case: Case) -> Iterator[tuple[Place, str]]:
         yield ("question",), "a question ends with a question mark"
 
 
-def _margins(case: Case) -> Iterator[tuple[Place, str]]:
-    """Conventions that the case gives literals for, whose numbers are too near to the standard's to tell them apart.
-
-    No distance at all is fine: such a literal says that the convention makes no difference here.
-    """
-    for cause, margin in guarded(case).items():
-        if 0 < margin < LEAST:
-            yield ("steps",), f"{cause} is {margin:.3g} bounds from the standard; a case that guards it needs {LEAST:g}"
+def _margins(case: Case, found: dict[Cause, float]) -> Iterator[tuple[Place, str]]:
+    """Conventions and slips whose numbers are too near to the standard's to tell them apart."""
+    for cause, margin in refused(case, found).items():
+        yield ("steps",), f"{cause} is {margin:.3g} bounds from the standard; a case that guards it needs {LEAST:g}"
 
 
 def _literals(case: Case) -> Iterator[tuple[Place, str]]:

@@ -5,7 +5,8 @@ Every array has the leading axis R of copies that `rounding.py` explains.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import copy
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from conformance.norm import Norm
 from conformance.rounding import Rounding, copies
 from conformance.steps import Restore
 from conformance.training import Activation, Dense, Optimizer, Part, Pass
+
+Parts = tuple[dict[str, list[Part]], list[Part]]
 
 
 class Model:
@@ -39,10 +42,11 @@ class Model:
         text = self.case.text
         if text.layer is not None:
             changed = step.settings.model_dump(exclude_none=True) if step is not None else {}
-            self.routes[""] = [self.norm(text.layer.model_copy(update=changed), "", fresh=fresh)]
+            self.parts: list[Part] = [self.norm(text.layer.model_copy(update=changed), "", fresh=fresh)]
+            self.routes[""] = self.parts
         else:
+            self.parts = []
             self.route("", text.network or (), fresh=fresh)
-        self.parts = list(dict.fromkeys(self.routes[""]))
 
     def route(self, name: str, entries: Iterable[Entry], *, fresh: bool) -> list[Part]:
         """The way through a model of these entries."""
@@ -51,17 +55,12 @@ class Model:
             if isinstance(entry, ModelEntry):
                 parts += self.route(entry.model.name, entry.model.layers, fresh=fresh)
             elif isinstance(entry, AgainEntry):
-                parts.append(next(part for part in self.known(parts) if part.name == entry.again))
+                parts.append(next(part for part in self.parts if part.name == entry.again))
             else:
                 parts.append(self.part(entry, fresh=fresh))
+                self.parts.append(parts[-1])
         self.routes[name] = parts
         return parts
-
-    def known(self, parts: list[Part]) -> Iterator[Part]:
-        """The parts made so far."""
-        yield from parts
-        for route in self.routes.values():
-            yield from route
 
     def part(self, entry: Entry, *, fresh: bool) -> Part:
         """One entry of a network."""
@@ -101,6 +100,10 @@ class Model:
             return first.dtype
         return first.kept_in
 
+    def copied(self, routes: dict[str, list[Part]], parts: list[Part]) -> Parts:
+        """Copies of parts that share nothing with them but the stream of nudges."""
+        return copy.deepcopy((routes, parts), {id(self.rounding): self.rounding})
+
     def data(self, name: str) -> Floats:
         """An array of the case."""
         return copies(self.case.data[name])
@@ -129,6 +132,6 @@ class Model:
     def loss(self, y: Floats, targets: Floats) -> Floats:
         """The mean squared error over all elements, (R,)."""
         error = y - targets
-        axes = tuple(range(1, error.ndim))
-        scale = ((np.abs(y) + np.abs(targets)) ** 2).mean(axes)
-        return self.rounding.nudge((error**2).mean(axes), scale, coarser("float32", self.parts[0].dtype))
+        axes, size = tuple(range(1, error.ndim)), np.float64(error[0].size)
+        scale = ((np.abs(y) + np.abs(targets)) ** 2).sum(axes) / size
+        return self.rounding.nudge((error**2).sum(axes) / size, scale, coarser("float32", self.parts[0].dtype))

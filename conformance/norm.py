@@ -11,7 +11,7 @@ import numpy as np
 
 from conformance import formulas
 from conformance.dialect import Dialect
-from conformance.dtypes import EPS, cast, coarser
+from conformance.dtypes import EPS, cast, coarser, finer
 from conformance.fields import Floats
 from conformance.layers import BatchNorm
 from conformance.rounding import Rounding, copies
@@ -34,7 +34,8 @@ class Norm(Part):
         super().__init__(name, dialect, rounding, trainable=settings.trainable)
         self.settings, self.shown = settings, settings.quantities
         self.dtype = settings.dtype
-        self.kept_in = settings.dtype if dialect.state_dtype == "layer" else "float32"
+        kept_in = {"float32": "float32", "layer": settings.dtype, "wider": finer(settings.dtype, "float32")}
+        self.kept_in = kept_in[dialect.state_dtype]
         wide = settings.dtype in ("float32", "float64") or dialect.arithmetic == "layer"
         self.computed_in = settings.dtype if wide else "float32"
         variance = 0.0 if dialect.initial_variance == "zero" else 1.0
@@ -44,7 +45,7 @@ class Norm(Part):
             for name, start in starts.items()
         }
         self.training = False
-        self.mode = settings.training is not False
+        self.mode = dialect.initial_mode == "training" if settings.training is None else settings.training
 
     def stored(self, given: Floats) -> Floats:
         """A value that a program gives, in the type of the layer, as the layer keeps it."""
@@ -74,33 +75,45 @@ class Norm(Part):
             return self.inferred(x)
         batch = self.batch(x, how)
         if not batch.count:
-            return self.degenerate(x, how, batch, moves=learns or frozen == "trains")
+            return self.degenerate(x, batch, moves=learns or frozen == "trains")
         if self.settings.epsilon == 0 and self.training and self.dialect.epsilon_zero == "refuses":
             raise Refused
-        if batch.count <= 1 and self.dialect.one_value_per_channel == "refuses":
-            raise Refused
-        share, moves = 1 - self.momentum(), self.training and (learns or frozen == "trains")
+        if batch.count <= 1 and self.dialect.one_value_per_channel != "computes":
+            return self.alone(x)
+        share, moves = self.share(), self.training and (learns or frozen == "trains")
         if moves:
             self.update(batch)
         if self.training and self.settings.track and self.dialect.training_normalisation == "moving":
             y = self.inferred(x)
             if moves:
-                corrected = formulas.bessel(batch.count) if self.dialect.variance == "sample" else 1.0
+                sample = self.dialect.variance == "sample" and batch.count > 1
+                corrected = formulas.bessel(batch.count) if sample else 1.0
                 self.tape[-1] = replace(self.tape[-1], shares=(share, share * corrected), centre=batch.mean)
             return y
         return self.normalised(x, batch.mean, batch.variance, training=True)
 
-    def degenerate(self, x: Floats, how: Pass, batch: Batch, *, moves: bool) -> Floats:
-        """A training pass over no value at all."""
-        convention = self.dialect.empty_batch if how.mask is None else self.dialect.masked_batch
+    def alone(self, x: Floats) -> Floats:
+        """A training pass over one value per channel, where that is an error or handed on as it is."""
+        if self.dialect.one_value_per_channel == "refuses":
+            raise Refused
+        zero, one = np.zeros_like(self.variables["beta"]), np.ones_like(self.variables["gamma"])
+        self.tape.append(formulas.Normalised(x, zero, one - self.settings.epsilon))
+        return x
+
+    def degenerate(self, x: Floats, batch: Batch, *, moves: bool) -> Floats:
+        """A pass over no value at all that asks for its statistics."""
+        convention = self.dialect.masked_batch if x.size else self.dialect.empty_batch
+        convention = convention if self.training else "nan"  # of a layer that keeps no statistics, in inference
         if convention == "refuses":
             raise Refused
-        if convention == "keeps":
+        if convention == "keeps" and self.settings.track:
             return self.inferred(x)
-        if convention == "zeros":
-            batch = Batch(np.zeros_like(batch.mean), np.zeros_like(batch.variance), 0)
+        value = 0.0 if convention == "zeros" else np.nan
+        batch = Batch(np.full_like(batch.mean, value), np.full_like(batch.variance, value), 0)
         if moves:
             self.update(batch)
+        if self.training and self.settings.track and self.dialect.training_normalisation == "moving":
+            return self.inferred(x)
         return self.normalised(x, batch.mean, batch.variance, training=True)
 
     def batch(self, x: Floats, how: Pass) -> Batch:
@@ -152,6 +165,12 @@ class Norm(Part):
         if self.dialect.startup == "first_batch" and self.updates == 0:
             return 0.0
         return self.settings.momentum
+
+    def share(self) -> float:
+        """How much of the statistics that a pass uses the coming update's batch will be."""
+        share, weight = 1 - self.momentum(), 1 - self.momentum() ** (self.updates + 1)
+        debiased = self.dialect.startup in ("zero_debias", "debiased_in_inference")
+        return share / weight if debiased and weight else share
 
     def move(self, name: str, new: Floats, weight: float) -> None:
         """Move one statistic, as the start-up convention has it; weight is that of all batches after this one."""

@@ -16,7 +16,7 @@ from conformance import steps
 from conformance.case import Case
 from conformance.dialect import Dialect
 from conformance.fields import Floats
-from conformance.machine import Model
+from conformance.machine import Model, Parts
 from conformance.norm import Norm
 from conformance.rounding import Value, value
 from conformance.training import Part, Pass, Refused, optimizer
@@ -46,14 +46,15 @@ class Machine(Model):
     def __init__(self, case: Case, dialect: Dialect, kind: type[Norm] = Norm) -> None:
         super().__init__(case, dialect, kind)
         self.checkpoints: dict[str, list[Saved]] = {}
-        self.exports: dict[str, list[Saved]] = {}
+        self.exports: dict[str, Parts] = {}
 
     def run(self, name: str, given: bool | None, step: Any, *, by_hand: bool = False) -> dict[str, Floats]:
         """A pass of the data of a name, as a step describes it."""
-        mask = getattr(step, "mask", None)
+        options = step.options
+        mask = options.get("mask")
         weights = None if mask is None else self.case.data[mask].astype(np.float64)
         how = Pass(given, by_hand, mask=weights)
-        return {"output": self.forward(self.data(name), how, getattr(step, "through", None))}
+        return {"output": self.forward(self.data(name), how, options.get("through"))}
 
     @singledispatchmethod
     def perform(self, step: steps.Step) -> dict[str, Floats]:
@@ -68,13 +69,12 @@ class Machine(Model):
     def _predict(self, step: steps.Predict) -> dict[str, Floats]:
         if step.exported is None:
             return self.run(step.predict, False, step)
-        kept, modes = self.snapshot(), [part.mode for part in self.parts]
-        self.take(self.exports[step.exported])
-        computed = self.run(step.predict, False, step)
-        self.take(kept)
-        for part, mode in zip(self.parts, modes, strict=True):
-            part.mode = mode
-        return computed
+        own = self.routes, self.parts
+        self.routes, self.parts = self.copied(*self.exports[step.exported])
+        try:
+            return self.run(step.predict, False, step)
+        finally:
+            self.routes, self.parts = own
 
     @perform.register
     def _call(self, step: steps.Call) -> dict[str, Floats]:
@@ -98,10 +98,12 @@ class Machine(Model):
         if model not in self.optimizers:
             self.optimizers[model] = optimizer(step, self.dialect, self.rounding)
         x, targets = self.data(step.fit), self.data(step.targets)
-        starts = range(0, x.shape[1], step.batch_size)
-        for start in [start for _ in range(step.epochs) for start in starts]:
-            batch = slice(start, start + step.batch_size)
-            self.learn(x[:, batch], targets[:, batch], model)
+        for _ in range(step.epochs):
+            for start in range(0, x.shape[1], step.batch_size):
+                batch = slice(start, start + step.batch_size)
+                self.learn(x[:, batch], targets[:, batch], model)
+            if step.validation is not None:
+                self.run(step.validation, False, step)
         return {}
 
     @perform.register
@@ -146,7 +148,7 @@ class Machine(Model):
 
     def export(self, step: steps.Export) -> None:
         """Write an exported model."""
-        self.exports[step.export] = self.snapshot()
+        self.exports[step.export] = self.copied(self.routes, self.parts)
 
     @perform.register
     def _save(self, step: steps.Save) -> dict[str, Floats]:
@@ -163,11 +165,6 @@ class Machine(Model):
             Saved(dict(part.variables), part.updates, part.weight, getattr(part, "settings", None))
             for part in self.parts
         ]
-
-    def take(self, snapshot: list[Saved]) -> None:
-        """Take over all variables of a snapshot."""
-        for part, saved in zip(self.parts, snapshot, strict=True):
-            part.variables, part.updates, part.weight = dict(saved.variables), saved.updates, saved.weight
 
     @perform.register
     def _restore(self, step: steps.Restore) -> dict[str, Floats]:

@@ -12,7 +12,7 @@ import numpy as np
 from conformance.fields import Floats
 from conformance.norm import Batch
 from conformance.reference import Machine, Saved
-from conformance.steps import Evaluate, Export, Flagging, Restore, Save
+from conformance.steps import Evaluate, Export, Fit, Flagging, Restore, Save
 from conformance.training import Part
 
 
@@ -184,7 +184,7 @@ class ExportedTrains(Machine):
 
 
 class EvaluationTrains(Machine):
-    """Evaluation is in training mode."""
+    """Evaluation, also that of validation data in a fit, is in training mode."""
 
     def run(self, name: str, given: bool | None, step: Any, *, by_hand: bool = False) -> dict[str, Floats]:
-        return super().run(name, given or isinstance(step, Evaluate), step, by_hand=by_hand)
+        return super().run(name, given or isinstance(step, (Evaluate, Fit)), step, by_hand=by_hand)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Tag
 
-from conformance.fields import Array, Epsilon, Floats, Momentum, Name, Positive, Strict, only_key
+from conformance.fields import Array, Epsilon, Floats, Momentum, Name, Positive, Quantity, Strict, only_key
 from conformance.optimizers import Optimizer
 
 
@@ -14,7 +14,7 @@ class Expectation(BaseModel):
     """Literal values of quantities after a step, or that the step raises."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True, arbitrary_types_allowed=True, defer_build=True)
-    __pydantic_extra__: dict[str, Array]
+    __pydantic_extra__: dict[str, Quantity]
     raises: bool = False
 
     @property

@@ -84,6 +84,19 @@ def test_a_known_divergence_is_green_and_a_healed_one_is_red(folder):
     assert "no longer seen: It was wrong once." in healed.output
 
 
+def test_an_unsteady_divergence_is_green_whether_it_is_seen_or_not(folder):
+    """What differs from run to run is excused where it is seen, and is not missed where it is not."""
+    listed = folder / "known.yaml"
+    entry = "known:\n  - {target: ['wrong[*', 'numpy_demo[*'], case: [update/*], reason: It depends., unsteady: %s}\n"
+    listed.write_text(entry % "true")
+    for adapter in (folder / "wrong.py", "numpy_demo"):
+        excused = run(folder, adapter, "--known", listed)
+        assert cli.GREEN == excused.exit_code, excused.output
+    assert "healed" not in excused.output
+    listed.write_text(entry % "false")
+    assert cli.RED == run(folder, "numpy_demo", "--known", listed).exit_code
+
+
 BAD_USAGE = [
     (("nobody",), "there is no adapter 'nobody'; there is"),
     (("numpy_demo", "--case", "nothing/*"), "no case matches 'nothing/*'"),
@@ -109,6 +122,16 @@ def test_a_bad_case_ends_with_2_and_nothing_is_run(folder):
     assert "one.yaml:5:22: unknown key 'momentm'; did you mean 'momentum'?" in result.output
     assert "two.yaml:1:1: the file is empty" in result.output
     assert not (folder / "out").exists()
+
+
+def test_the_run_file_says_what_took_the_time(folder):
+    """The slowest cases, and what went by outside of all cases."""
+    run(folder, "numpy_demo")
+    (path,) = (folder / "out/runs").iterdir()
+    kept = read(path)
+    seconds = {case_id: line["seconds"] for case_id, line in kept.lines()}
+    assert seconds == pytest.approx(kept.end["slowest"], abs=1e-3)
+    assert kept.end["seconds"] == pytest.approx(sum(seconds.values()) + kept.end["elsewhere"], abs=2e-3)
 
 
 def test_a_named_target_that_cannot_be_run_ends_with_3(folder):

@@ -154,7 +154,13 @@ layer: {features: 2, momentum: 0.75, epsilon: 0, moving_mean: [10, -7], moving_v
 data: {x: [[1, 2], [5, 4], [3, 9]]}
 steps: [train: x, predict: x]
 """
-TEXTS = (RICH, FLAGS, CHECKPOINTS, SETTINGS, DEGENERATE, HALF, BAKED, COMPILED, NO_EPSILON)
+DOUBLE = HALF.replace("float16", "float64")
+UNSET = """
+layer: {features: 2, momentum: 0.75, epsilon: 0.5, moving_mean: [10, -7], moving_variance: [3, 9]}
+data: {x: [[1, 2], [5, 4], [3, 9]]}
+steps: [{call: x, training: unset}]
+"""
+TEXTS = (RICH, FLAGS, CHECKPOINTS, SETTINGS, DEGENERATE, HALF, DOUBLE, BAKED, UNSET, COMPILED, NO_EPSILON)
 CASES = [case(text, f"case{number}") for number, text in enumerate(TEXTS)]
 CASE = CASES[0]
 ALL = list(causes(STANDARD))
@@ -184,9 +190,15 @@ def red(several: tuple[Cause, ...], among: Sequence[Case] = CASES) -> dict[Case,
 
 
 def named(several: tuple[Cause, ...]) -> set[tuple[Cause, ...]]:
-    """What explains every case that turns red."""
-    found = [set(explain(one, steps, base(several))) for one, steps in red(several).items()]
-    return set.intersection(*found) if found else set()
+    """What explains every case that turns red, and leaves the others green."""
+    turned = red(several)
+    found = [set(explain(one, steps, base(several))) for one, steps in turned.items()]
+    green = {one: observed(one, several) for one in CASES if one not in turned}
+    return {
+        causes
+        for causes in (set.intersection(*found) if found else ())
+        if all(Observed(one, steps).fits(base(several), *causes) for one, steps in green.items())
+    }
 
 
 @pytest.mark.parametrize("cause", [cause for cause in ALL if cause.name not in SAME_VALUES], ids=str)

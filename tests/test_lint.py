@@ -10,9 +10,11 @@ from helpers import HEAD, case
 from conformance.causes import Cause
 from conformance.corpus import select
 from conformance.coverage import coverage, statements
+from conformance.dialect import KNOBS
 from conformance.lint import lint
-from conformance.margins import LEAST, guarded
+from conformance.margins import AGAINST, LEAST, guarded, least, refused
 from conformance.places import cases
+from conformance.slips import SLIPS
 
 GOOD = (
     HEAD
@@ -41,7 +43,7 @@ def linted(tmp_path: Path, text: str) -> list[str]:
     """What the linter says of a text."""
     file = tmp_path / "case.yaml"
     file.write_text(text)
-    return [str(problem).removeprefix(f"{file}:") for problem in lint(file)]
+    return [str(problem).removeprefix(f"{file}:") for problem in lint(file).problems]
 
 
 def test_a_good_case_is_left_alone(tmp_path):
@@ -73,6 +75,48 @@ def test_margins_are_in_units_of_the_bound():
     sample = Cause("variance", "sample")
     assert 0 < near[sample] < LEAST
     assert far[sample] > 10_000
+
+
+SMALL = """\
+statements: [UPDATE-2]
+layer: {features: 1, momentum: 0.9, epsilon: %s}
+data: {b: [[1], [5]]}
+steps: [{train: b, otherwise: [{dialect: {startup: cumulative}, moving_mean: [3]}]}]
+"""
+
+
+def test_a_case_guards_the_knobs_that_it_names_and_the_slips_against_its_statements():
+    """Every value of the knob but the standard's, and no slip that no statement of the case forbids."""
+    expected = {Cause("startup", value) for value in KNOBS["startup"][1:]}
+    expected |= {Cause(slip) for slip, against in AGAINST.items() if "UPDATE-2" in against}
+    assert expected == set(guarded(case(SMALL % 5)))
+
+
+@pytest.mark.parametrize(("epsilon", "refuses"), [("0.000001", False), ("0.0001", True), ("1", False)])
+def test_a_slip_that_is_neither_seen_nor_unseen_is_refused(epsilon, refuses):
+    """Epsilon added to what is stored: below the bound, between 1 and 10 bounds, and beyond."""
+    small = case(SMALL % epsilon)
+    assert refuses == (Cause("EpsilonStored") in refused(small, guarded(small)))
+
+
+MARGINS = [
+    ({"a": 0.5, "b": 12.4}, "least margin 12, to b"),
+    ({"a": 3e12, "b": float("inf")}, "least margin 3e+12, to a"),
+    ({"b": float("inf")}, "least margin infinite, to b"),
+    ({"a": 0.0}, "guards no knob and no slip"),
+]
+
+
+@pytest.mark.parametrize(("found", "said"), MARGINS)
+def test_the_least_margin_is_said_of_what_is_seen(found, said):
+    """What a case is blind to has no margin."""
+    assert said == least({Cause(name): margin for name, margin in found.items()})
+
+
+def test_every_slip_contradicts_a_statement_that_is_specified():
+    """So that a case about the statement guards it."""
+    assert set(SLIPS) == set(AGAINST)
+    assert set() == {statement for against in AGAINST.values() for statement in against} - set(statements())
 
 
 def test_every_slip_is_seen_by_some_case_and_every_statement_of_a_case_is_specified():

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from conformance.dialect import KNOBS, STANDARD
 from conformance.judge import in_bounds
-from conformance.reference import trace
+from conformance.reference import replay, trace
+from conformance.slips import slipped
 
 LAYER = "layer: {features: 1, momentum: 0.9, epsilon: 0.001}"
 BATCH = "data: {b: [[1], [5]], one: [[7]], up: [[1], [0]], up3: [[1], [0], [2]], three: [[1], [5], [9]],\
@@ -63,6 +64,13 @@ BY_HAND = [
     ("[{call: b, training: unset}]", LAYER, {"bare_call": "trains"}, TRAINED),
     ("[{call: b, training: unset}]", LAYER, {"bare_call": "as_last_set"}, TRAINED),
     ("[predict: b, {call: b, training: unset}]", LAYER, {"bare_call": "as_last_set"}, FRESH),
+    (
+        "[{call: b, training: unset}]",
+        LAYER,
+        {"bare_call": "as_last_set", "initial_mode": "inference"},
+        FRESH,
+    ),
+    ("[train: one]", LAYER, {"one_value_per_channel": "hands_on"}, {**FRESH, "output": [7.0]}),
     ("[predict: b, {call: b, training: unset}]", LAYER, {"bare_call": "trains"}, TRAINED),
     ("[train: b]", FROZEN, {}, {**FRESH, "output": [1 / 1.001**0.5, 5 / 1.001**0.5]}),
     ("[train: b]", FROZEN, {"frozen_training_call": "trains"}, TRAINED),
@@ -200,6 +208,19 @@ def test_a_layer_called_twice_learns_from_both_calls():
     assert -(loss(up) - loss(-up)) / (2 * up) == pytest.approx(moved[0], rel=1e-6)
 
 
+def test_validation_infers_after_each_epoch_and_would_be_seen_to_train():
+    """It leaves nothing behind; a slip that runs it in training mode moves the statistics once for each epoch."""
+    fit = "{fit: b, targets: b, optimizer: {sgd: {learning_rate: 0}}, batch_size: 2, epochs: 2%s}"
+    watched, alone = (
+        case(f"{LAYER}\n{BATCH}\nsteps: [{fit % more}]") for more in (", validation: b, validation_targets: b", "")
+    )
+    shown = trace(watched, STANDARD)[-1].quantities["moving_mean"].expected
+    assert trace(alone, STANDARD)[-1].quantities["moving_mean"].expected == pytest.approx(shown)
+    four = case(f"{LAYER}\n{BATCH}\nsteps: [{fit % ''}, {fit % ''}]")
+    slip = replay(slipped(watched, STANDARD, ["EvaluationTrains"]))[-1].quantities["moving_mean"].expected
+    assert slip == pytest.approx(trace(four, STANDARD)[-1].quantities["moving_mean"].expected)
+
+
 def test_a_checkpoint_of_another_shape_is_refused_under_every_dialect():
     """No convention broadcasts."""
     steps = "[{save: a}, {restore: a, into: fresh, settings: {features: 2}}]"
@@ -214,6 +235,8 @@ def test_a_checkpoint_of_another_shape_is_refused_under_every_dialect():
         ("float16", {"state_dtype": "layer"}, "float16", "float16"),
         ("bfloat16", {"state_dtype": "layer"}, "bfloat16", "bfloat16"),
         ("float64", {"state_dtype": "layer"}, "float64", "float64"),
+        ("float64", {"state_dtype": "wider"}, "float64", "float64"),
+        ("float16", {"state_dtype": "wider"}, "float16", "float32"),
     ],
 )
 def test_types_of_output_and_state(dtype, changes, output, state):
@@ -261,6 +284,7 @@ def test_every_value_of_every_knob_but_adams_is_tried_by_hand():
         ("freeze_takes_effect", "refused"),
         ("epsilon_zero", "refuses"),
         ("state_dtype", "layer"),
+        ("state_dtype", "wider"),
         ("arithmetic", "layer"),
     }
     assert {(knob, value) for knob, values in KNOBS.items() for value in values} == tried | elsewhere

@@ -77,7 +77,7 @@ def differences(here: str, there: str, found: Differences, settings: Settings) -
 def use(each: Use) -> str:
     """What an entry of the list of known divergences does."""
     entry = each.entry
-    about = " ".join(filter(None, (entry.target, entry.versions, entry.case)))
+    about = " ".join(filter(None, (*entry.target, entry.versions, *entry.case)))
     if each.idle:
         return f"IDLE    {about}: matches nothing that was run"
     if each.healed:

@@ -1,0 +1,1 @@
+"""Help for those who write cases: `conformance new`, `new --fill` and `fmt`."""
