@@ -14,7 +14,7 @@ from conformance.judge import compare, in_bounds
 from conformance.reference import Outcome
 from conformance.replays import shown
 from conformance.slips import SLIPS, sentence
-from conformance.steps import Fit
+from conformance.steps import Fit, Step
 
 LONG = 20  # passes: a long case is asked for what short ones do not tell
 
@@ -62,9 +62,12 @@ def changed(dialect: Dialect, several: Iterable[Cause]) -> tuple[Dialect, tuple[
 
 def passes(case: Case) -> int:
     """How many batches go through the layers in a case."""
-    fits = [step for step in case.text.steps if isinstance(step, Fit)]
-    batches = (step.epochs * -(-len(case.data[step.fit]) // step.batch_size) for step in fits)
-    return len(case.text.steps) + sum(batches)
+    return len(case.text.steps) + sum(batches(case, step) for step in case.text.steps)
+
+
+def batches(case: Case, step: Step) -> int:
+    """How many batches a step trains on in the framework's own loop."""
+    return step.epochs * -(-len(case.data[step.fit]) // step.batch_size) if isinstance(step, Fit) else 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -40,3 +40,4 @@ MOMENTUM = click.option(
     help="The fraction of the old moving statistic that is kept.",
 )
 EPSILON = click.option("--epsilon", default=0.001, show_default=True, type=click.FloatRange(0), help="Under the root.")
+BATCH = click.option("--batch", default=64, show_default=True, type=click.IntRange(1), help="Rows of a training batch.")

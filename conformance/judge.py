@@ -80,6 +80,19 @@ class Result:
         """Whether there is nothing to look at."""
         return self.verdict in GREEN
 
+    @property
+    def growth(self) -> list[tuple[int, float]]:
+        """(step, error) of the quantity that departs first, from there on: it grows, stays, or goes."""
+        first = self.first
+        if first is None:
+            return []
+        return [
+            (index, item.error)
+            for index, step in enumerate(self.steps)
+            for item in step
+            if item.name == first.quantity and index >= first.step
+        ]
+
 
 def judge(case: Case, line: Mapping[str, Any] | None, dialect: Dialect) -> Result:
     """The verdict on one line of a run file; None where there is none."""

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import click
 
-from conformance import known, known_update, report, repro
+from conformance import known, known_update, lag, port, report
 from conformance.case import Case
 from conformance.corpus import Corpus, select
 from conformance.dialect import STANDARD
 from conformance.differ import Side, differ
 from conformance.infer import infer as inferred
 from conformance.infer import observations
-from conformance.judge import Compared, Result, judge
 from conformance.places import adapters, excuses
-from conformance.reference import trace
 from conformance.render import answers
 from conformance.runs import Run, Target, read
 from conformance.worked import Settings
@@ -104,29 +101,23 @@ def check_known(runs: Sequence[Path], root: Path, listed: Path | None, *, update
     return lines, not any(each.idle or each.healed for each in used)
 
 
-def reproduce(
-    case_id: str, pattern: str, root: Path, folder: Path, *, like: str | None
-) -> tuple[str, Case, Run, Result]:
-    """A script for a case and a target, expecting what the reference shows, or another target."""
-    corpus, run = select(root, (case_id,)), one(pattern, folder)
-    lines = {case.id: (case, line) for case, line in observed(run, corpus)}
-    if case_id not in lines or not lines[case_id][1].get("steps"):
-        raise click.BadParameter(f"{pattern} has no observation of this case as it is now", param_hint="CASE")
-    case, line = lines[case_id]
-    result = judge(case, line, STANDARD.under(run.header.dialect))
-    shows = repro.wanted(trace(case, STANDARD.under(run.header.dialect)))
-    if like is not None:
-        shows = repro.seen(dict(one(like, folder).lines())[case_id]["steps"])
-    steps = [*result.steps, *[()] * (len(shows) - len(result.steps))]
-    shows = [replace(each, departing=rows(step)) for each, step in zip(shows, steps, strict=False)]
+def ported(here: str, there: str, folder: Path, settings: Settings, layer: port.Layer) -> list[str]:
+    """What does in one target's own spelling what a layer of another does, and what is left."""
+    ours, theirs = one(here, folder).header, one(there, folder).header
     try:
-        return repro.script(case, run.header.target, line["steps"], shows), case, run, result
-    except repro.NoScript as error:
-        raise click.BadParameter(f"there is no script for this: {error}", param_hint="CASE") from None
+        return answers.ported(port.port(ours, theirs, layer), settings)
+    except port.NoScript as error:
+        raise click.BadParameter(str(error), param_hint="B") from None
 
 
-def rows(step: Iterable[Compared]) -> dict[str, int]:
-    """The quantities that depart in a step, with the row of the worst element."""
-    return {
-        item.name: (item.divergence.index or (0,))[0] for item in step if item.divergence and item.expected is not None
-    }
+def why_differ(pattern: str, globs: tuple[str, ...], root: Path, folder: Path) -> list[str]:
+    """Which of lag, mode and lost state explains what a target predicts after training, case by case."""
+    corpus, lines = select(root, globs), list[str]()
+    for run in find(pattern, folder):
+        dialect = STANDARD.under(run.header.dialect)
+        for each in observations(observed(run, corpus)):
+            if any(
+                step.verb == "predict" and lag.trained(each.case, at) for at, step in enumerate(each.case.text.steps)
+            ):
+                lines += answers.why(f"{run.header.target.label} {each.case.id}", lag.why(each, dialect))
+    return lines or ["no case that was run trains and then predicts"]

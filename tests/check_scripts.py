@@ -1,9 +1,11 @@
 """Runs scripts of `conformance repro` here and now, and looks whether they show what the suite saw.
 
-Usage: python tests/check_scripts.py ADAPTER [GLOB ...]      in the environment of the adapter's framework
+Usage: python tests/check_scripts.py ADAPTER [--as OTHER] [GLOB ...]      in the environment of the adapter's framework
 
 Each divergence among the committed runs must be seen again, at the same step first; cases that conform, of which every
-eighth is taken, must show no difference. With globs, all cases that match. Exits 1 where a script says something else.
+eighth is taken, must show no difference. With globs, all cases that match. With --as, the scripts expect
+what another target showed: a layer that was ported does the same, and differs first where the conventions do. Exits 1
+where a script says something else.
 """
 
 from __future__ import annotations
@@ -19,11 +21,13 @@ from pathlib import Path
 
 from click import BadParameter
 
+from conformance.causes import Observed
 from conformance.corpus import select
 from conformance.dialect import STANDARD
 from conformance.judge import judge
 from conformance.places import cases
-from conformance.questions import find, observed, reproduce
+from conformance.questions import find, observed
+from conformance.reproduce import reproduce
 from conformance.runs import Run
 
 RUNS = Path(__file__).parent.parent / "reports" / "runs"
@@ -43,18 +47,25 @@ def differing(script: str) -> int:
     return 0
 
 
-def check(run: Run, globs: tuple[str, ...]) -> Counter[str]:
+def check(run: Run, globs: tuple[str, ...], other: Run | None) -> Counter[str]:
     """How many scripts of a run show what was seen, and how many there are none of."""
     counted, dialect = Counter[str](), STANDARD.under(run.header.dialect)
+    others = dict(other.lines()) if other else {}
     for number, (case, line) in enumerate(observed(run, select(cases(), globs))):
         result = judge(case, line, dialect)
+        if result.verdict not in ("conforms", "diverges", "errored") or (other and result.verdict != "conforms"):
+            continue
         if result.verdict == "conforms" and number % 8 and not globs:
             continue
-        if result.verdict not in ("conforms", "diverges", "errored"):
-            continue
         seen = len(result.steps) + 1 if result.verdict == "errored" else result.first.step + 1 if result.first else 0
+        if other:
+            theirs = Observed(case, others.get(case.id, {}).get("steps", []))
+            if not theirs.whole or any("unsupported" in step for step in theirs.steps):
+                continue
+            seen = 0 if theirs.fits(dialect) else theirs.reach(dialect)[0] + 1
         try:
-            script, *_ = reproduce(case.id, str(run.path), cases(), RUNS, like=None)
+            like = str(other.path) if other else None
+            script = reproduce(case.id, str(run.path), cases(), RUNS, like).script
         except BadParameter as error:
             counted[re.sub(r".*for this: ", "no script: ", str(error))] += 1
             continue
@@ -64,20 +75,27 @@ def check(run: Run, globs: tuple[str, ...]) -> Counter[str]:
             shown = repr(error)[:200]
         counted["right" if shown == seen else "WRONG"] += 1
         if shown != seen:
-            print(
-                f"{run.header.target.label} {case.id}: the suite saw a difference in step {seen}, the script: {shown}"
-            )
+            tell(f"{run.header.target.label} {case.id}: the suite saw a difference in step {seen}, the script: {shown}")
     return counted
 
 
-def main() -> None:
-    adapter, *globs = sys.argv[1:]
-    failed = False
-    for run in find(adapter, RUNS):
-        counted = check(run, tuple(globs))
-        print(run.header.target.label, dict(counted))
-        failed = failed or bool(counted["WRONG"]) or not counted["right"]
+def tell(text: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(text + "\n")
     sys.stdout.flush()
+
+
+def main() -> None:
+    """Check the runs of an adapter."""
+    adapter, *rest = sys.argv[1:]
+    others = find(rest.pop(1), RUNS) if rest[:1] == ["--as"] else [None]
+    globs = tuple(rest[1:] if others != [None] else rest)
+    failed = False
+    for other in others:
+        for run in find(adapter, RUNS):
+            counted = check(run, globs, other)
+            tell(f"{run.header.target.label}{f' as {other.header.target.label}' if other else ''} {dict(counted)}")
+            failed = failed or bool(counted["WRONG"]) or not counted["right"]
     os._exit(int(failed))  # some frameworks do not end of themselves
 
 

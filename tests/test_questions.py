@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from conftest import ROOT
+from helpers import case, simulated
 
+from conformance import lag
+from conformance.causes import Cause, Observed
 from conformance.cli import main
-from conformance.dialect import KNOBS
+from conformance.dialect import KNOBS, STANDARD
+from conformance.judge import judge
+from conformance.render import answers
+from conformance.render.words import growth
+from conformance.wire import encode
 from conformance.worked import COMES_TO, VALUES, Settings, comes_to
 
 RUNS = str(ROOT / "reports" / "runs")
@@ -62,3 +70,122 @@ def test_a_pattern_that_means_several_targets_is_refused():
     """With the names among which to decide."""
     said = ask("explain", "keras_layers", "torch_nn", "--runs", RUNS, status=2)
     assert "keras_layers-functional-keras-" in said
+
+
+def test_lag_says_what_is_left_and_when_it_is_not():
+    """0.99^100 = 0.366; 0.99^459 is the first below 0.01."""
+    said = ask("lag", "--momentum", "0.99", "--steps", "100")
+    assert "0.99^100 = 0.366 of the start is left" in said
+    assert "1 % of the start is left after 459 updates" in said
+    assert 0.99**459 <= 0.01 < 0.99**458
+    assert "1 % of the start is left never" in ask("lag", "--momentum", "1")
+    assert "1 % of the start is left after 1 updates" in ask("lag", "--momentum", "0")
+
+
+TRAINED = """
+layer: {features: 2, momentum: 0.75, epsilon: 0.5}
+data: {x: [[1, 2], [5, 4], [3, 9]]}
+steps: [train: x, train: x, save: a, predict: x, {restore: a, into: fresh}, {call: x, training: unset}, predict: x]
+"""
+
+
+@pytest.mark.parametrize(
+    ("cause", "answer"),
+    [
+        ((), "lag, nothing else"),
+        ((Cause("BatchInInference"),), "mode: BatchInInference"),
+        ((Cause("bare_call", "trains"),), "mode: bare_call = trains or bare_call = as_last_set"),
+        ((Cause("VarianceForgotten"),), "lost state: VarianceForgotten"),
+        ((Cause("NeverUpdates"),), "statistics that do not move: NeverUpdates"),
+        ((Cause("EpsilonOutside"),), "something else: EpsilonOutside"),
+        ((Cause("EpsilonOutside"), Cause("NeverUpdates")), "none of lag, mode and lost state"),
+    ],
+    ids=str,
+)
+def test_why_differ_names_the_hypothesis_that_was_planted(cause, answer):
+    """Training is fine, predictions are terrible: for one of three reasons, or another."""
+    one = case(TRAINED)
+    found = lag.why(Observed(one, simulated(one, STANDARD, cause)), STANDARD)
+    first, *gaps = answers.why("x", found)
+    assert f"x: {answer}" == first
+    assert [gap.startswith("  step 4: after 2 updates 0.562 of the start is left") for gap in gaps][:1] == [True]
+
+
+def test_why_differ_reads_a_run():
+    """A restore that is refused half way is neither lag nor mode."""
+    said = ask("why-differ", "torch_nn", "questions/after_restore", "--runs", RUNS)
+    assert "statistics_missing_from_the_checkpoint: something else: RefusedHalfLoaded" in said
+    assert "gap_before_any_checkpoint: lag, nothing else\n  step 2: after 60 updates 0.547" in said
+
+
+PORTED = [
+    ("keras_layers[layer]", "torch_nn", "nn.BatchNorm1d(64, eps=0.001, momentum=0.01)\n"),
+    ("torch_nn", "flax_linen[jit]", "nn.BatchNorm(momentum=0.99, epsilon=0.001, use_fast_variance=False)\n"),
+    ("flax_linen[jit]", "keras_layers[layer]", "keras.layers.BatchNormalization(momentum=0.99, epsilon=0.001)\n"),
+]
+
+
+@pytest.mark.parametrize(("here", "there", "call"), PORTED)
+def test_a_port_is_spelled_as_the_other_does(here, there, call):
+    """The call, the names of the state, and what is left with its size."""
+    said = ask("port", here, there, "--momentum", "0.99", "--epsilon", "1e-3", "--runs", RUNS)
+    assert call in said
+    assert 4 == len(re.findall(r"^  \S+ +-> \S+ +\((moving_mean|moving_variance|gamma|beta)\)$", said, re.MULTILINE))
+    assert ("  variance: " in said) == ("torch" in here + there)
+
+
+def test_a_port_without_scale_has_no_gamma():
+    """Neither in the call nor in the state; torch cannot leave out gamma alone."""
+    said = ask("port", "flax_linen[jit]", "keras_layers[layer]", "--no-scale", "--runs", RUNS)
+    assert ("scale=False" in said, "gamma" in said) == (True, False)
+    said = ask("port", "flax_linen[jit]", "torch_nn", "--no-scale", "--runs", RUNS, status=2)
+    assert "affine=False leaves out beta as well" in said
+
+
+def test_a_script_is_python_and_needs_nothing_of_ours():
+    """It is compiled, and the environments of the frameworks run it: see check_scripts.py."""
+    said = ask("repro", "restore/refused_checkpoint_changes_nothing", "torch_nn", "--runs", RUNS)
+    assert {"numpy", "torch"} == {
+        name for line in said.splitlines() for name in re.findall(r"^(?:import|from) (\w+)", line)
+    }
+    assert "there should be one  <- differs" in said
+    compile(said, "script", "exec")
+
+
+def test_an_issue_has_what_is_expected_what_is_seen_and_the_versions():
+    """A bug report that can be pasted."""
+    said = ask("repro", "restore/refused_checkpoint_changes_nothing", "torch_nn", "--issue", "--runs", RUNS)
+    assert "Seen: step 3: moving_mean is 57 where 0 was promised" in said
+    assert re.search(r"^Versions: python 3\.\d+\.\d+, .*torch 2\.13\.0", said, re.MULTILINE)
+    assert "```python\n# A checkpoint" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("modes/nothing", "torch_nn"), "no case matches"),
+        (("freeze/frozen_from_the_start", "flax_linen[jit]"), "has no observation of this case"),
+        (
+            ("backward/constant_channel", "keras_layers[layer]"),
+            "there is no script for this: the template has no backward",
+        ),
+    ],
+)
+def test_what_has_no_script_is_told(words, message):
+    """With the reason."""
+    assert message in ask("repro", *words, "--runs", RUNS, status=2)
+
+
+def test_what_becomes_of_the_first_divergence_is_told():
+    """It grows, or it is gone, or it stays, of which nothing is said."""
+    doubling = {"id": "x", "steps": simulated(case(TRAINED), STANDARD)}
+    for number, step in enumerate(doubling["steps"]):
+        step["quantities"]["moving_mean"] = encode(np.float32([10 * 4**number, 0]))
+    result = judge(case(TRAINED), doubling, STANDARD)
+    assert list(range(7)) == [step for step, _ in result.growth]
+    assert re.fullmatch(r" and grows to .* times at step 7", growth(result))
+    one = case(TRAINED)
+    line = {"id": "x", "steps": simulated(one, STANDARD)}
+    line["steps"][0]["quantities"]["moving_mean"] = encode(np.float32([7, 7]))
+    assert " and is gone at step 2" == growth(judge(one, line, STANDARD))
+    assert "" == growth(judge(one, {"id": "x", "steps": simulated(one, STANDARD)}, STANDARD))

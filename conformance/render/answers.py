@@ -8,9 +8,13 @@ from conformance.dialect import KNOBS
 from conformance.differ import Differences
 from conformance.infer import Departure, Inferred
 from conformance.known_update import Use
+from conformance.lag import Answer, left, until
+from conformance.port import Port
 from conformance.runs import Target
 from conformance.slips import sentence
 from conformance.worked import VALUES, Settings, comes_to
+
+CAUGHT_UP = 0.01
 
 
 def inferred(
@@ -79,3 +83,46 @@ def use(each: Use) -> str:
     if each.healed:
         return f"HEALED  {about}: no longer seen in {few([f'{label} {case}' for label, case in each.healed])}"
     return f"{each.excused:4}    {about}"
+
+
+def ported(found: Port, settings: Settings) -> list[str]:
+    """A layer in two spellings, the names and order of its state, the layouts, and what is left."""
+    here, there = found.here, found.there
+    lines = [f"{each.target:26}{each.call}" for each in (here, there)]
+    lines += ["", "state, which can be carried over as it is:"]
+    lines += [
+        f"  {here.names[name]:24} -> {there.names[name]:24} ({name})" for name in here.names if name in there.names
+    ]
+    lines += ["order:", *(f"  {each.target:26}{', '.join(each.order)}" for each in (here, there))]
+    lines += ["layout:", *(f"  {each.target:26}{each.layout}" for each in (here, there))]
+    if not found.left:
+        return [*lines, "", "no convention differs"]
+    lines += ["", "what no argument makes equal:"]
+    for knob, (ours, theirs) in found.left.items():
+        lines.append(f"  {knob}: {VALUES[knob][ours]}; in {there.target} {VALUES[knob][theirs]}")
+        lines.append(f"    {comes_to(knob, settings)}")
+    return lines
+
+
+def why(name: str, found: Answer) -> list[str]:
+    """Which hypothesis holds for a sequence, and how large the gap is that lag alone makes."""
+    said = "; or ".join(f"{what}: {' or '.join(causes)}" for what, causes in found.fits.items())
+    caught_up = all(gap.left < CAUGHT_UP for gap in found.gaps)
+    alone = "as declared, and the statistics have caught up" if caught_up else "lag, nothing else"
+    lines = [f"{name}: {alone if found.lag else said or 'none of lag, mode and lost state'}"]
+    told = {(gap.updates, gap.distance): gap for gap in reversed(found.gaps)}
+    lines += [
+        f"  step {gap.step + 1}: after {gap.updates} updates {gap.left:.3g} of the start is left; the prediction is"
+        f" up to {gap.distance:.2g} standard deviations from the output in training mode"
+        for gap in reversed(told.values())
+    ]
+    return lines
+
+
+def lag(momentum: float, updates: int) -> list[str]:
+    """How far moving statistics are behind."""
+    words = "never" if momentum == 1 else f"after {until(momentum):.0f} updates"
+    rest = (
+        f"{momentum:g}^{updates} = {left(momentum, updates):.4g} of the start is left in the moving mean and variance"
+    )
+    return [f"after {updates} updates at momentum {momentum:g}: {rest}", f"1 % of the start is left {words}"]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from conformance.case import Case
-from conformance.judge import Result
 from conformance.render.words import why
-from conformance.runs import Run
+from conformance.reproduce import Reproduced
 
 
-def report(script: str, case: Case, run: Run, result: Result) -> str:
+def report(found: Reproduced) -> str:
     """Title, what is expected and seen, why it matters, the script, the versions, and where it is documented."""
+    case, run = found.case, found.run
     provenance, target = run.header.provenance, run.header.target
     versions = {"python": provenance.get("python", ""), **provenance.get("versions", {})}
     effect = [f"If it stays so: {case.text.effect}", ""] if case.text.effect else []
@@ -18,11 +17,11 @@ def report(script: str, case: Case, run: Run, result: Result) -> str:
         "",
         f"Expected: {case.text.title}.",
         "",
-        f"Seen: {why(result)}.",
+        f"Seen: {why(found.result)}.",
         "",
         *effect,
         "```python",
-        script.rstrip("\n"),
+        found.script.rstrip("\n"),
         "```",
         "",
         f"Versions: {', '.join(f'{name} {version}' for name, version in versions.items())}",

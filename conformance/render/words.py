@@ -115,6 +115,20 @@ def why(result: Result) -> str:
     if first.expected is not None and first.observed is not None:
         place = "" if first.index in ((), (0,)) else str(list(first.index))
         said = f"step {first.step + 1}: {first.quantity}{place} is {first.observed:.9g} where {first.expected:.9g}"
-        said += f" was promised ({amount(first.error)} times the bound)"
+        said += f" was promised ({amount(first.error)} times the bound){growth(result)}"
     cause = result.explanation or ("unexplained" if result.verdict == "diverges" else "")
     return "; ".join(filter(None, (said, cause, result.reason)))
+
+
+def growth(result: Result) -> str:
+    """What becomes of the first divergence in later steps, where it is another thing then."""
+    errors = result.growth
+    if len(errors) < 2 or not all(isfinite(error) for _, error in errors):
+        return ""
+    (_, first), (step, last) = errors[0], errors[-1]
+    if last <= 1:
+        gone = next(index for index, error in errors if error <= 1)
+        return f" and is gone at step {gone + 1}" if all(error <= 1 for index, error in errors if index >= gone) else ""
+    if max(first, last) < 2 * min(first, last):
+        return ""
+    return f" and {'grows' if last > first else 'shrinks'} to {amount(last)} times at step {step + 1}"
