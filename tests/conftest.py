@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+import yaml
 
 from conformance.adapters import Adapter
 from conformance.corpus import Corpus, select
@@ -89,3 +94,56 @@ def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None
     finally:
         done.touch()
     return folder
+
+
+def clean_copy(to: Path) -> Path:
+    """What a clone of this tree would hold if everything here were committed; everything, where there is no git."""
+    git = ["git", "-C", ROOT, "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(git, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        shutil.copytree(ROOT, to, ignore=shutil.ignore_patterns(".*_cache", ".tox", ".venv", "__pycache__"))
+    for name in filter(None, listed.stdout.splitlines()):
+        if (ROOT / name).is_file() and not name.startswith("reports/"):
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, to / name)
+    return to
+
+
+class Action:
+    """`action.yml` of a clean copy, its steps run as GitHub would run them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path, self.temp, self.outputs = folder / "suite", folder / "temp", dict[str, str]()
+        self.text = yaml.safe_load((self.path / "action.yml").read_text())
+        self.temp.mkdir(exist_ok=True)
+
+    def step(self, index: int, folder: Path, **inputs: object) -> subprocess.CompletedProcess[str]:
+        """One step in bash, in a folder, with these inputs and the defaults."""
+        step = self.text["runs"]["steps"][index]
+        values = {f"inputs.{name}": str(value.get("default", "")) for name, value in self.text["inputs"].items()}
+        values |= {f"inputs.{name.replace('_', '-')}": str(value) for name, value in inputs.items()}
+        values |= {"github.action_path": str(self.path)}
+        given = {name: re.sub(r"\$\{\{ (.*?) \}\}", lambda m: values[m[1]], text) for name, text in step["env"].items()}
+        files = {name: str(folder / name) for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
+        (self.temp / f"{index}.sh").write_text(step["run"])
+        bash = ["bash", "--noprofile", "--norc", "-eo", "pipefail", self.temp / f"{index}.sh"]
+        environment = {**os.environ, **given, **files, "RUNNER_TEMP": str(self.temp)}
+        return subprocess.run(bash, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="session")
+def action(tmp_path_factory: pytest.TempPathFactory) -> Action:
+    """The action with its first step done: the suite is installed in an environment that had nothing in it."""
+
+    def make(folder: Path) -> None:
+        clean_copy(folder / "suite")
+        done = Action(folder).step(0, folder, suite_python=sys.executable)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    return Action(once(tmp_path_factory, "action", make))
+
+
+@pytest.fixture(scope="session")
+def installed(action: Action) -> Path:
+    """The environment in which nothing but the suite, built as a wheel, has been installed."""
+    return action.temp / "conformance"

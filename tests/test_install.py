@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from conftest import CASES, DEMO, ROOT, once
+from conftest import CASES, DEMO, ROOT
 
 from conformance import cli
 from conformance.runs import read
@@ -53,34 +52,23 @@ def invoke(*words: object):
     return CliRunner().invoke(cli.main, [str(word) for word in words], catch_exceptions=False)
 
 
-@pytest.fixture(scope="session")
-def installed(tmp_path_factory) -> Path:
-    """An environment in which nothing but the built wheel has been installed; the wheel lies beside it."""
-
-    def make(folder: Path) -> None:
-        shell(sys.executable, "-m", "venv", folder / "env")
-        pip = [folder / "env/bin/python", "-m", "pip", "--quiet", "--disable-pip-version-check"]
-        shell(*pip, "wheel", "--no-deps", "--wheel-dir", folder, ROOT)
-        shell(*pip, "install", next(folder.glob("*.whl")))
-
-    return once(tmp_path_factory, "installed", make)
-
-
 def test_the_wheel_holds_one_package_with_everything_in_it(installed):
     """Code, cases and adapters, as many as there are here; nothing beside the package and its metadata."""
-    (wheel,) = installed.glob("*.whl")
-    names = zipfile.ZipFile(wheel).namelist()
-    assert {"conformance", "batchnorm_conformance"} == {name.split("/")[0].split("-")[0] for name in names}
+    record = next(installed.glob("lib/python*/site-packages/batchnorm_conformance-*.dist-info/RECORD"))
+    names = {line.rpartition(",")[0].rpartition(",")[0] for line in record.read_text().splitlines()}
+    names = {name for name in names if "__pycache__" not in name}
+    tops = {name.split("/")[0] for name in names if name != "../../../bin/conformance"}
+    assert {"conformance", record.parent.name} == tops
     here = {f"conformance/cases/{path.relative_to(ROOT / 'cases').as_posix()}" for path in ROOT.glob("cases/**/*.yaml")}
     here |= {f"conformance/adapter_files/{path.name}" for path in ROOT.glob("adapters/*.*")}
-    here |= {path.relative_to(ROOT).as_posix() for path in ROOT.glob("conformance/**/*.py")}
-    assert set() == here - set(names)
+    here |= {path.relative_to(ROOT).as_posix() for path in ROOT.glob("conformance/**/*.*") if path.suffix != ".pyc"}
+    assert set() == here - names
     assert len(here) > 300
 
 
 def test_the_installed_command_runs_the_installed_cases(installed, tmp_path):
     """Far from the checkout, with nothing of it on any path."""
-    command = installed / "env/bin/conformance"
+    command = installed / "bin/conformance"
     assert "degenerate/" in shell(command, "list", cwd=tmp_path)
     assert "torch_nn" in shell(command, "list", "targets", cwd=tmp_path)
     ran = shell(command, "run", "numpy_demo", "--case", "update", "-o", "out", cwd=tmp_path)
@@ -91,7 +79,7 @@ def test_the_installed_command_runs_the_installed_cases(installed, tmp_path):
 
 def test_the_plugin_is_there_where_it_is_installed(installed, tmp_path):
     """`pytest cases --target …` needs no configuration."""
-    entries = next(installed.glob("env/lib/python*/site-packages/batchnorm_conformance-*.dist-info/entry_points.txt"))
+    entries = next(installed.glob("lib/python*/site-packages/batchnorm_conformance-*.dist-info/entry_points.txt"))
     assert "[pytest11]\nconformance = conformance.pytest_plugin" in entries.read_text()
 
 
@@ -99,12 +87,12 @@ def test_the_framework_needs_nothing_of_ours(installed, tmp_path):
     """An interpreter with NumPy alone is enough, and nothing of ours gets into it."""
     other = tmp_path / "other"
     shell(sys.executable, "-m", "venv", "--without-pip", other)
-    numpy = [next(installed.glob(f"env/lib/python*/site-packages/{name}")) for name in ("numpy", "numpy.libs")]
+    numpy = [next(installed.glob(f"lib/python*/site-packages/{name}")) for name in ("numpy", "numpy.libs")]
     site = next(other.glob("lib/python*/site-packages"))
     for package in numpy:
         (site / package.name).symlink_to(package)
     words = ("run", "numpy_demo", "--case", "update", "--python", other / "bin/python", "-o", tmp_path / "out")
-    assert "numpy_demo[eager]" in shell(installed / "env/bin/conformance", *words, cwd=tmp_path)
+    assert "numpy_demo[eager]" in shell(installed / "bin/conformance", *words, cwd=tmp_path)
     assert {"numpy", "numpy.libs"} == {path.name for path in site.iterdir()}
 
 
