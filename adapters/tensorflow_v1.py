@@ -132,7 +132,7 @@ class Network:
         self.build(network, mode, "float32")
 
     def build(self, entries, mode, dtype):
-        self.mode, self.dtype, self.graph, self.branches, self.train_ops = mode, dtype, tf.Graph(), {}, {}
+        self.driven, self.dtype, self.graph, self.branches, self.train_ops = mode, dtype, tf.Graph(), {}, {}
         self.parts = {entry["name"]: entry["layers"] for entry in flattened(entries) if entry["kind"] == "model"}
         self.parts[None] = entries
         with self.graph.as_default():
@@ -150,7 +150,7 @@ class Network:
 
     def branch(self, through, training):
         """Where `training` is fed, or is None and not given, or the mode makes a branch for each of its values."""
-        flag = training if training is None or self.mode == "python_flags" else self.training
+        flag = training if training is None or self.driven == "python_flags" else self.training
         key = through, str(flag)
         if key not in self.branches:
             if through not in self.parts:
@@ -165,7 +165,7 @@ class Network:
         return self.session.run(fetches, feed)
 
     def updates(self, branch, training):
-        return branch.updates if training and self.mode != "no_update_ops" else []
+        return branch.updates if training and self.driven != "no_update_ops" else []
 
     def call(self, x, training=None, through=None):
         branch = self.branch(through, training)

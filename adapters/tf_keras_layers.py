@@ -188,7 +188,7 @@ class Network:
     def build(self, entries, mode):
         if mode == "archive" and not HAS_ARCHIVE:
             raise Unsupported("there are no .keras files before Keras 2.12")
-        self.mode, self.bare, self.compiled, self.layers = mode, mode in BARE, {}, {}
+        self.driven, self.bare, self.compiled, self.layers = mode, mode in BARE, {}, {}
         self.model = make_model(entries, mode, self.layers)
         if mode == "nested":
             inputs = keras.Input(self.model.input_shape[1:])
@@ -198,8 +198,8 @@ class Network:
 
     def trace(self):
         """What Python objects said is read once: https://tensorflow.org/versions/r2.1/api_docs/python/tf/function"""
-        self.forward = tf.function(self.model.__call__) if self.mode == "graph" else self.model
-        self.gradients = tf.function(gradients) if self.mode == "graph" else gradients
+        self.forward = tf.function(self.model.__call__) if self.driven == "graph" else self.model
+        self.gradients = tf.function(gradients) if self.driven == "graph" else gradients
 
     def given_variables(self, entries):
         values = {}
@@ -239,10 +239,10 @@ class Network:
 
     def tensor(self, x):
         x = tf.convert_to_tensor(x)
-        return tf.reshape(x, [len(x)] + [1] * (4 - len(x.shape)) + list(x.shape[1:])) if self.mode == "fused" else x
+        return tf.reshape(x, [len(x)] + [1] * (4 - len(x.shape)) + list(x.shape[1:])) if self.driven == "fused" else x
 
     def array(self, output, x):
-        return output.numpy().reshape(x.shape) if self.mode == "fused" else output.numpy()
+        return output.numpy().reshape(x.shape) if self.driven == "fused" else output.numpy()
 
     def train(self, x, mask=None, through=None):
         return self.call(x, True, mask, through)
@@ -295,20 +295,20 @@ class Network:
     def save(self, path):
         if self.bare:
             tf.train.Checkpoint(layer=self.model).write(path)
-        elif self.mode in WHOLE:
-            self.model.save(path + WHOLE[self.mode])
+        elif self.driven in WHOLE:
+            self.model.save(path + WHOLE[self.driven])
         else:
             self.model.save_weights(self.weights_file(path))
 
     def weights_file(self, path):
-        return path + ".h5" if self.mode == "h5" else path
+        return path + ".h5" if self.driven == "h5" else path
 
     def restore(self, path, omit=()):
-        if self.mode in WHOLE:
+        if self.driven in WHOLE:
             if omit:
                 raise Unsupported("this adapter takes nothing out of a saved model")
-            self.load_model(path + WHOLE[self.mode])
-        elif self.mode == "h5":
+            self.load_model(path + WHOLE[self.driven])
+        elif self.driven == "h5":
             self.model.load_weights(self.without(omit, path + ".h5") if omit else path + ".h5")
         else:
             path = self.without_tensors(omit, path) if omit else path

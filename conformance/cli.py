@@ -182,6 +182,7 @@ RUNS = Path("reports")
 @click.option("--case", "globs", multiple=True, metavar="GLOB", help="Only cases whose id matches.")
 @click.option("--mode", "modes", multiple=True, help="Only this mode of the adapters.")
 @click.option("--python", default=sys.executable, show_default=False, help="The framework's interpreter.")
+@click.option("--path", "paths", multiple=True, metavar="FOLDER", help="Goes in front of the framework's import path.")
 @click.option("--device", default="cpu", show_default=True, help="What the framework computes on.")
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds that one case may take.")
 @click.option("-j", "--jobs", type=click.IntRange(1), default=None, help="Processes side by side.  [default: cores]")
@@ -194,6 +195,7 @@ def run(
     globs: tuple[str, ...],
     modes: tuple[str, ...],
     python: str,
+    paths: tuple[str, ...],
     device: str,
     timeout: float,
     jobs: int | None,
@@ -210,7 +212,7 @@ def run(
 
     folder = output or (RUNS / "filtered" if globs else RUNS)
     words = [*targets, *(f"--case={glob}" for glob in globs), *(f"--mode={mode}" for mode in modes)]
-    interpreter = Interpreter(python=python, device=device, timeout=timeout)
+    interpreter = Interpreter(python=python, paths=paths, device=device, timeout=timeout)
     sys.exit(run_and_report(targets, root, globs, modes, interpreter, jobs, resume, known, folder, words))
 
 
