@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from conformance.steps import PASSES, Backward, Expectation, Export, Otherwise, 
 Shape = tuple[int, ...]
 Path = tuple[str | int, ...]
 Found = tuple[Path, str]
+Options = Mapping[str, Any]
 GRADIENTS = ("input_gradient", "gamma_gradient", "beta_gradient")
 NAMES_OF_DATA = (*PASSES, "mask", "targets", "upstream", "validation", "validation_targets")
 
@@ -77,9 +78,9 @@ class Course:
     saved: set[str] = field(default_factory=set)
     exported: set[str] = field(default_factory=set)
 
-    def width(self, step: Step) -> tuple[int, int]:
+    def width(self, options: Options) -> tuple[int, int]:
         """The features that go into the model that a step is about, and come out of it."""
-        return self.models.get(getattr(step, "through", None) or "", (0, 0))
+        return self.models.get(options.get("through") or "", (0, 0))
 
 
 def course(text: Text) -> Course:
@@ -100,12 +101,13 @@ def steps(text: Text) -> Iterator[Found]:
     known = course(text)
     for index, step in enumerate(text.steps):
         at: Path = ("steps", index)
-        missing = [(key, name) for key, name in _data_names(step) if name not in known.shapes]
+        options = step.options
+        missing = [(key, name) for key, name in _data_names(options) if name not in known.shapes]
         yield from (((*at, key), no_data(name, text)) for key, name in missing)
-        found = list(_arguments(step, at, known))
+        found = list(_arguments(step, options, at, known))
         yield from found
         if not missing and not found:
-            yield from _shapes(step, at, known)
+            yield from _shapes(step, options, at, known)
         if isinstance(step, Save):
             known.saved.add(step.save)
         if isinstance(step, Export):
@@ -113,12 +115,12 @@ def steps(text: Text) -> Iterator[Found]:
         if isinstance(step, Restore) and step.settings.features:
             known.variables = dict.fromkeys(known.variables, (step.settings.features,))
             known.models[""] = (step.settings.features,) * 2
-        yield from _expectations(step, at, {**_computed(step, known), **known.variables})
+        yield from _expectations(step, at, {**_computed(step, options, known), **known.variables})
 
 
-def _data_names(step: Step) -> list[tuple[str, str]]:
+def _data_names(options: Options) -> list[tuple[str, str]]:
     """(key, name) of the data that a step uses."""
-    named = {key: value for key, value in step.options.items() if key in NAMES_OF_DATA}
+    named = {key: value for key, value in options.items() if key in NAMES_OF_DATA}
     return [(key, name) for key, name in named.items() if isinstance(name, str)]
 
 
@@ -127,26 +129,26 @@ def _passed(step: Step) -> str | None:
     return getattr(step, step.verb) if step.verb in PASSES else None
 
 
-def _shapes(step: Step, at: Path, known: Course) -> Iterator[Found]:
+def _shapes(step: Step, options: Options, at: Path, known: Course) -> Iterator[Found]:
     name = _passed(step)
     if name is None:
         return
-    shape, (features, width) = known.shapes[name], known.width(step)
+    shape, (features, width) = known.shapes[name], known.width(options)
     if not 2 <= len(shape) <= 5:
         yield (*at, step.verb), f"{name} has {len(shape)} axis; a batch has 2 to 5 axes (N, …, C)"
     elif shape[-1] != features:
         yield (*at, step.verb), f"the last axis of {name} is {shape[-1]}; it must be {features}, the features"
-    validated = getattr(step, "validation", None)
+    validated = options.get("validation")
     wanted = {"mask": shape[:-1], "upstream": shape, "targets": (*shape[:-1], width)}
     if validated is not None:
         wanted |= {"validation_targets": (*known.shapes[validated][:-1], width)}
     for key, expected in wanted.items():
-        other = getattr(step, key, None)
+        other = options.get(key)
         if other is not None and known.shapes[other] != expected:
             yield (*at, key), f"{other} has the shape {known.shapes[other]}; it must have {expected}"
 
 
-def _arguments(step: Step, at: Path, known: Course) -> Iterator[Found]:
+def _arguments(step: Step, options: Options, at: Path, known: Course) -> Iterator[Found]:
     if isinstance(step, Restore):
         yield from _restore(step, at, known)
     if isinstance(step, Set):
@@ -155,14 +157,13 @@ def _arguments(step: Step, at: Path, known: Course) -> Iterator[Found]:
         yield at, "backward is for a single layer; a network is trained with fit"
     if step.verb in ("freeze", "unfreeze", "mode"):
         yield from _reach(getattr(step, step.verb).of, (*at, step.verb), known)
-    through, exported = getattr(step, "through", None), getattr(step, "exported", None)
+    through, exported = options.get("through"), options.get("exported")
     nested = [name for name in known.models if name]
     if through is not None and through not in nested:
         yield (*at, "through"), f"there is no nested model {through!r}; there is {', '.join(nested) or 'none'}"
     if exported is not None and exported not in known.exported:
         yield (*at, "exported"), f"nothing was exported as {exported!r} before this step"
-    pair = (getattr(step, "validation", None), getattr(step, "validation_targets", None))
-    if (pair[0] is None) != (pair[1] is None):
+    if (options.get("validation") is None) != (options.get("validation_targets") is None):
         yield at, "`validation` and `validation_targets` go together"
 
 
@@ -184,14 +185,14 @@ def _reach(of: str, at: Path, known: Course) -> Iterator[Found]:
         yield at, "a network has several layers; write `of:` model" + names
 
 
-def _computed(step: Step, known: Course) -> dict[str, Shape]:
+def _computed(step: Step, options: Options, known: Course) -> dict[str, Shape]:
     """What a step computes besides the state."""
     name = _passed(step)
     if name is None or name not in known.shapes or step.verb == "fit":
         return {}
     if step.verb == "evaluate":
         return {"loss": ()}
-    features, width = known.width(step)
+    features, width = known.width(options)
     computed: dict[str, Shape] = {"output": (*known.shapes[name][:-1], width)}
     if isinstance(step, Backward):
         computed |= dict(zip(GRADIENTS, (known.shapes[name], (features,), (features,)), strict=True))

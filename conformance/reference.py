@@ -50,10 +50,11 @@ class Machine(Model):
 
     def run(self, name: str, given: bool | None, step: Any, *, by_hand: bool = False) -> dict[str, Floats]:
         """A pass of the data of a name, as a step describes it."""
-        mask = getattr(step, "mask", None)
+        options = step.options
+        mask = options.get("mask")
         weights = None if mask is None else self.case.data[mask].astype(np.float64)
         how = Pass(given, by_hand, mask=weights)
-        return {"output": self.forward(self.data(name), how, getattr(step, "through", None))}
+        return {"output": self.forward(self.data(name), how, options.get("through"))}
 
     @singledispatchmethod
     def perform(self, step: steps.Step) -> dict[str, Floats]:

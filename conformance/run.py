@@ -22,6 +22,7 @@ from conformance.observe import elapsed, observe
 from conformance.process import Host, Interpreter, Unavailable
 from conformance.runs import Header, Target, Writer, read
 from conformance.scope import concerned, scopes
+from conformance.spent import Spent
 from conformance.strict_yaml import BadInput
 
 T = TypeVar("T")
@@ -150,15 +151,18 @@ async def _target(
     todo: Iterator[Case] = (job.corpus.case(case_id) for case_id in header.cases if case_id not in kept)
     writer = Writer(path, header, iter(kept.items()))
 
-    def record(_: str, raw: bytes) -> None:
+    spent = Spent()
+
+    def record(case_id: str, raw: bytes) -> None:
         writer.raw(raw)
+        spent.note(case_id, raw)
         watch.answered(header.target)
 
     watch.begin(header.target, len(header.cases) - len(kept))
     end = None
     try:
         await observe(adapter.path, mode, job.interpreter, todo, record, host)
-        end = {"finished": now(), "seconds": elapsed(started)}
+        end = {"finished": now(), **spent.told(elapsed(started))}
     except Unavailable as error:
         return Ran(adapter, path, f"did not start again: {error.reason}")
     finally:

@@ -2,7 +2,8 @@
 
 header  {"run": 1, "target": {...}, "dialect": {...}, "provenance": {...}, "cases": {id: digest}}
 line    {"id": ..., "steps": [...], "seconds": ...}, or {"id": ..., "crashed" | "hung" | "errored": reason}
-footer  {"end": {"finished": ..., "seconds": ...}}; without it the run was cut off
+footer  {"end": {"finished": ..., "seconds": ..., "elsewhere": seconds in no case, "slowest": {id: seconds}}}
+        without it the run was cut off
 """
 
 from __future__ import annotations

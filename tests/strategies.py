@@ -84,8 +84,10 @@ class Course:
 
     def restore(self):
         """A restore, sometimes into other settings."""
-        names = st.sampled_from(list(self.variables)) if self.variables else st.nothing()
-        omit = self.draw(st.lists(names, max_size=2, unique=True))
+        names = (
+            st.lists(st.sampled_from(list(self.variables)), max_size=2, unique=True) if self.variables else st.just([])
+        )
+        omit = self.draw(names)
         into = self.choose(["same", "fresh"])
         others = f", settings: {{momentum: {self.draw(MOMENTA)}, epsilon: {self.draw(EPSILONS)}}}"
         settings = others if self.single and into == "fresh" and self.draw(st.booleans()) else ""

@@ -141,6 +141,7 @@ FILLED = {
             "  - predict: b\n    expect: {moving_mean: [7]}\n  - train: b\n    expect: {moving_mean: [5]}\n"
             "    otherwise:\n"
             "      - {dialect: {variance: sample}, moving_variance: [4.5]}\n"
+            "      - {dialect: {initial_variance: zero}, moving_variance: [2]}\n"
             "      - {dialect: {startup: zero_debias}, moving_mean: [3], moving_variance: [4]}\n"
             "      - {dialect: {startup: cumulative}, moving_mean: [3], moving_variance: [4]}\n"
             "      - {dialect: {startup: first_batch}, moving_mean: [3], moving_variance: [4]}\n"

@@ -111,6 +111,16 @@ def test_a_bad_case_ends_with_2_and_nothing_is_run(folder):
     assert not (folder / "out").exists()
 
 
+def test_the_run_file_says_what_took_the_time(folder):
+    """The slowest cases, and what went by outside of all cases."""
+    run(folder, "numpy_demo")
+    (path,) = (folder / "out/runs").iterdir()
+    kept = read(path)
+    seconds = {case_id: line["seconds"] for case_id, line in kept.lines()}
+    assert seconds == pytest.approx(kept.end["slowest"], abs=1e-3)
+    assert kept.end["seconds"] == pytest.approx(sum(seconds.values()) + kept.end["elsewhere"], abs=2e-3)
+
+
 def test_a_named_target_that_cannot_be_run_ends_with_3(folder):
     """An interpreter that is not there is no divergence."""
     result = run(folder, "numpy_demo", "--python", folder / "no-python")

@@ -65,7 +65,7 @@ class Machine(Model):
         return {**output, "input_gradient": [x for row in gradient for x in row], **learned}
 
     def fit(self, step: Any) -> None:
-        """The training loop of a model, in the order of the data; validation moves nothing."""
+        """The training loop of a model, in the order of the data; after each epoch validation, in inference."""
         effect, model = self.dialect.freeze_takes_effect, step.through or ""
         compiled = self.compiled.setdefault(model, self.flags())
         if effect == "refused" and any(compiled[key] != self.parts[key].trainable for key in self.ways[model]):
@@ -74,9 +74,12 @@ class Machine(Model):
             self.optimizers[model] = Descent(step, self.dialect)
         rows, targets, samples = self.rows(step.fit), self.rows(step.targets), len(self.case.data[step.fit])
         size = len(rows) // samples * step.batch_size if rows else 1
-        for start in [*range(0, len(rows), size)] * step.epochs:
-            flags = compiled if effect == "at_compile" else self.flags()
-            self.learn(rows[start : start + size], targets[start : start + size], model, flags)
+        for _ in range(step.epochs):
+            for start in range(0, len(rows), size):
+                flags = compiled if effect == "at_compile" else self.flags()
+                self.learn(rows[start : start + size], targets[start : start + size], model, flags)
+            if step.validation is not None:
+                self.forward(self.rows(step.validation), flag=False, through=model, called=False, kept=None)
 
     def freeze(self, step: Any) -> None:
         """A change of the trainable flag."""
