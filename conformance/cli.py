@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from conformance import __version__
+from conformance.cli_timeline import timeline
 
 GREEN, RED, BAD_USAGE, CANNOT_RUN = 0, 1, 2, 3
 
@@ -239,6 +240,8 @@ def smoke(adapter: str, python: str, timeout: float) -> None:
 
     sys.exit(smoke_test(adapter, Interpreter(python=python, timeout=timeout)))
 
+
+main.add_command(timeline)
 
 if __name__ == "__main__":
     main()
