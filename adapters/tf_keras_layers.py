@@ -41,7 +41,7 @@ def describe():
     # the configuration is saved too: https://tensorflow.org/tutorials/keras/save_and_load
     whole = {"missing_statistics": "refused", "settings_restored": "checkpoint"}
     return {
-        "framework": "keras" if keras is tf.keras else "tf_keras",
+        "framework": "tf_keras" if keras.__name__.startswith("tf_keras") else "tf.keras",
         "version": keras.__version__,
         "backend": "tensorflow " + tf.__version__,
         "modes": {

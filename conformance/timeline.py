@@ -7,6 +7,7 @@ oldest first. All that is known of a change is that it lies between two of them.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
@@ -21,6 +22,8 @@ from conformance.infer import Observed, changes, observations
 from conformance.judge import Result, judge
 from conformance.runs import Run, Target
 
+Turn = tuple[str, tuple[str, str]]  # (knob, (was, is))
+Turns = Mapping[str, tuple[str, str]]
 LONG = 20  # passes: a convention is looked for in shorter cases
 RAISED = re.compile(r"\w*(?:Error|Exception|Exit|Interrupt)\b")
 SILENT = ("unsupported", "crashed", "hung")
@@ -49,7 +52,7 @@ class Shift:
     case: str
     was: str
     now: str
-    knobs: Mapping[str, tuple[str, str]]
+    knobs: Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +120,11 @@ def point(corpus: Corpus, run: Run) -> Point:
 
 def change(corpus: Corpus, older: Point, newer: Point) -> Change:
     """All that is different between two versions, in the cases that both have been asked."""
-    both = [case_id for case_id in older.results if case_id in newer.results]
-    shifted = (corpus.case(case_id) for case_id in both if not same(corpus.case(case_id), older, newer))
-    return Change(older, newer, len(both), tuple(shift(case, older, newer) for case in shifted))
+    both = [corpus.case(case_id) for case_id in older.results if case_id in newer.results]
+    found = {case.id: accounts(case, older, newer) for case in both if not same(case, older, newer)}
+    votes = Counter(turn for several in found.values() for one in several for turn in one.items())
+    shifts = (shift(case_id, older, newer, several, votes) for case_id, several in found.items())
+    return Change(older, newer, len(both), tuple(shifts))
 
 
 def same(case: Case, older: Point, newer: Point) -> bool:
@@ -130,9 +135,10 @@ def same(case: Case, older: Point, newer: Point) -> bool:
     return len(behaviours(case, [(before, older.dialect), (after, newer.dialect)])) == 1
 
 
-def shift(case: Case, older: Point, newer: Point) -> Shift:
-    """What a case shows of a change."""
-    return Shift(case.id, told(older.results[case.id]), told(newer.results[case.id]), knobs(case, older, newer))
+def shift(case_id: str, older: Point, newer: Point, accounts: Sequence[Turns], votes: Mapping[Turn, int]) -> Shift:
+    """What a case shows of a change; of several accounts the one that most other cases give too."""
+    best = max(accounts, key=lambda one: sum(votes[turn] for turn in one.items()), default={})
+    return Shift(case_id, told(older.results[case_id]), told(newer.results[case_id]), best)
 
 
 def told(result: Result) -> str:
@@ -141,14 +147,15 @@ def told(result: Result) -> str:
     return f"raised {raised[0]}" if raised else result.verdict
 
 
-def knobs(case: Case, older: Point, newer: Point) -> dict[str, tuple[str, str]]:
-    """The fewest conventions whose change accounts for what a case shows, of those that show in it."""
+def accounts(case: Case, older: Point, newer: Point) -> list[Turns]:
+    """The fewest conventions whose change accounts for what a case shows, of those that show in it; alternatives."""
     pairs = product(bearing(case, older), bearing(case, newer))
-    found = sorted((turned(case, before, after) for before, after in pairs), key=len)
-    return found[0] if found else {}
+    found = [turns for before, after in pairs if (turns := turned(case, before, after))]
+    fewest = min(map(len, found), default=0)
+    return [turns for turns in found if len(turns) == fewest]
 
 
-def turned(case: Case, before: Dialect, after: Dialect) -> dict[str, tuple[str, str]]:
+def turned(case: Case, before: Dialect, after: Dialect) -> Turns:
     """The knobs in which two dialects differ and which show in a case one by one."""
     return {
         knob: (getattr(before, knob), value)
