@@ -13,6 +13,7 @@ savedmodel:  functional, with save and load_model of the whole model as a SavedM
 archive:     functional, with save and load_model of the whole model as a .keras file
 """
 
+import importlib
 import inspect
 import shutil
 
@@ -26,10 +27,12 @@ try:
 except ImportError:
     keras = tf.keras
 
+# of tf.keras in TensorFlow 2.15 only the package that it comes from has one
+VERSION = getattr(keras, "__version__", None) or importlib.import_module("keras").__version__
 OPTIMIZERS = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}
 BARE = ("layer", "graph", "fused", "unfused")
 WHOLE = {"savedmodel": "", "archive": ".keras"}  # {mode: suffix of a file or folder that holds the whole model}
-HAS_ARCHIVE = [int(number) for number in keras.__version__.split(".")[:2]] >= [2, 12]
+HAS_ARCHIVE = [int(number) for number in VERSION.split(".")[:2]] >= [2, 12]
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"  # where a TensorFlow checkpoint says which object has which tensors
 
 
@@ -42,7 +45,7 @@ def describe():
     whole = {"missing_statistics": "refused", "settings_restored": "checkpoint"}
     return {
         "framework": "tf_keras" if keras.__name__.startswith("tf_keras") else "tf.keras",
-        "version": keras.__version__,
+        "version": VERSION,
         "backend": "tensorflow " + tf.__version__,
         "modes": {
             "layer": {},
