@@ -54,10 +54,9 @@ def find() -> list[Adapter]:
 
 def named(name: str) -> Adapter:
     """An adapter by its name, or by the path of its file; a LookupError says what there is."""
-    path = Path(name)
-    if path.suffix == ".py" and path.is_file():
-        return Adapter(path.resolve())
     known = {adapter.name: adapter for adapter in find()}
-    if name not in known:
-        raise LookupError(f"there is no adapter {name!r}; there is {', '.join(known)}, or the path of a file")
-    return known[name]
+    if name in known:
+        return known[name]
+    if Path(name).is_file():
+        return Adapter(Path(name).resolve())
+    raise LookupError(f"there is no adapter {name!r}; there is {', '.join(known)}, or the path of a file")

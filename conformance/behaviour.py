@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from conformance import replays
 from conformance.case import Case
+from conformance.causes import distances
 from conformance.dialect import Dialect
-from conformance.explain import Cause, outcomes
 from conformance.judge import Compared, K, Result
-from conformance.margins import distances
-from conformance.reference import trace
 from conformance.rounding import EPS
 
 
@@ -152,8 +151,8 @@ def _declared(seen: list[tuple[Result | None, Dialect]], group: Group) -> Dialec
 
 def shows(case: Case, dialect: Dialect, knob: str, value: str) -> bool:
     """Whether a case tells a dialect from the same one with another value of one knob."""
-    changed = outcomes(case, dialect, (Cause(knob, value),))
-    return max(distances(trace(case, dialect), changed), default=0.0) > 1
+    pairs = zip(replays.shown(case, dialect), replays.shown(case, dialect.under({knob: value})), strict=True)
+    return any(distance > 1 for here, there in pairs for distance in distances(here, there))
 
 
 def by_place(classes: Iterable[Behaviour]) -> Mapping[int, str]:

@@ -11,6 +11,8 @@ from typing import Any
 import click
 
 from conformance import __version__
+from conformance.cli_options import CASES, RUNS
+from conformance.cli_questions import QUESTIONS
 from conformance.cli_timeline import timeline
 
 GREEN, RED, BAD_USAGE, CANNOT_RUN = 0, 1, 2, 3
@@ -40,19 +42,8 @@ def main() -> None:
     gc.set_threshold(50_000, 20, 20)  # cases and results are many small objects, and nearly all of them stay
 
 
-def _cases_folder() -> Path:
-    from conformance import places
-
-    return places.cases()
-
-
-CASES = click.option(
-    "--cases",
-    "root",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=_cases_folder,
-    help="Folder of cases.  [default: the suite's own]",
-)
+for question in QUESTIONS:
+    main.add_command(question)
 
 
 @main.command("list")
@@ -172,9 +163,6 @@ def show(case_id: str, root: Path, changes: tuple[str, ...]) -> None:
     path = Path(case_id)
     case = load(path) if path.suffix == ".yaml" else next(iter(select(root, (case_id,))))
     print_case(case, dialect)
-
-
-RUNS = Path("reports")
 
 
 @main.command()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from conformance.cli_options import CASES, OBSERVED
 from conformance.dialect import KNOBS
 
 
@@ -14,22 +15,17 @@ from conformance.dialect import KNOBS
 @click.option("--api", default="*", metavar="GLOB", help="Only these adapters, or adapter[mode].")
 @click.option("--statement", metavar="ID", help="Only what the cases of this statement show.")
 @click.option("--knob", type=click.Choice(list(KNOBS)), metavar="NAME", help="The values of this knob, by version.")
-@click.option(
-    "--runs",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    default=Path("reports/runs"),
-    show_default=True,
-    help="Folder of run files.",
-)
-def timeline(api: str, statement: str | None, knob: str | None, runs: Path) -> None:
+@CASES
+@OBSERVED
+def timeline(api: str, statement: str | None, knob: str | None, root: Path, runs: Path) -> None:
     """Say between which versions the behaviour of an API changed, of those that were run."""
-    from conformance import places, report
+    from conformance import report
     from conformance.corpus import Corpus, select
     from conformance.render import history
     from conformance.runs import read
     from conformance.timeline import timeline as drawn
 
-    corpus = select(places.cases(), ())
+    corpus = select(root, ())
     if statement:
         corpus = Corpus(corpus.root, tuple(case.id for case in corpus if statement in case.text.statements))
     wanted = api.replace("[", "[[]")

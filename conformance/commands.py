@@ -112,8 +112,7 @@ def _run(job: Job) -> list[Ran]:
 
 def excuses_from(path: Path | None) -> list[known.Entry]:
     """The suite's own list of known divergences, and the one that was given."""
-    own = places.adapters() / "known.yaml"
-    return [entry for file in (own, path) if file is not None and file.is_file() for entry in known.load(file)]
+    return [entry for file in places.excuses(path) for entry in known.load(file)]
 
 
 def render(made: report.Report, corpus: Corpus, excuses: list[known.Entry], folder: Path) -> Path:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conformance.case import Case
+from conformance.causes import causes
 from conformance.dialect import STANDARD
-from conformance.explain import causes
 from conformance.margins import LEAST, everything
 
 SPECIFICATION = Path(__file__).parent.parent / "docs" / "specification.md"

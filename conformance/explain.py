@@ -4,40 +4,22 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 from conformance.case import Case
-from conformance.dialect import KNOBS, Dialect
-from conformance.judge import Result, compare
-from conformance.reference import Machine, Outcome, replay, stepwise
-from conformance.rounding import Value
-from conformance.slips import SLIPS, sentence, slipped
+from conformance.causes import LONG, Cause, Observed, apart, causes, changed, distances, passes
+from conformance.dialect import Dialect
+from conformance.judge import Result
+from conformance.reference import Machine, Outcome, replay
+from conformance.replays import shown
+from conformance.slips import slipped
 from conformance.steps import Fit
 
 EXPLAINED = ("diverges", "errored")
 MOST_PASSES = 50  # of a case whose changes are tried in pairs: there are hundreds of pairs
-
-
-@dataclass(frozen=True, slots=True)
-class Cause:
-    """One change: a knob at another value than declared, or a slip."""
-
-    name: str
-    value: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.name} = {self.value}" if self.value else self.name
-
-    def under(self, dialect: Dialect) -> Dialect:
-        """The dialect with this change, if it is one of a knob."""
-        return dialect.under({self.name: self.value}) if self.value else dialect
-
-    def sentence(self, dialect: Dialect) -> str:
-        """The cause in words."""
-        declared = getattr(dialect, self.name, "")
-        return f"{self}, where {declared} is declared" if self.value else sentence(self.name)
+Causes = tuple[Cause, ...]
 
 
 def explained(result: Result, case: Case, line: Mapping[str, Any], dialect: Dialect) -> Result:
@@ -48,97 +30,77 @@ def explained(result: Result, case: Case, line: Mapping[str, Any], dialect: Dial
     return replace(result, explanation=in_words(explain(case, line["steps"], dialect), dialect))
 
 
-def in_words(alternatives: list[tuple[Cause, ...]], dialect: Dialect) -> str:
+def in_words(alternatives: list[Causes], dialect: Dialect) -> str:
     """Alternatives in a sentence; empty when there is none."""
-    said = [" and ".join(cause.sentence(dialect) for cause in causes) for causes in alternatives]
+    said = [" and ".join(cause.sentence(dialect) for cause in several) for several in alternatives]
     return f"either {', or '.join(said)}: this case does not separate them" if len(said) > 1 else "".join(said)
 
 
-def explain(case: Case, steps: list[Mapping[str, Any]], dialect: Dialect) -> list[tuple[Cause, ...]]:
+def explain(case: Case, steps: list[Mapping[str, Any]], dialect: Dialect) -> list[Causes]:
     """The smallest sets of changes that reproduce every number of every step; several when the case cannot tell."""
-    base, alone = alternatives(case, dialect)
-    found: list[tuple[Cause, ...]] = [(cause,) for cause, shown in alone.items() if reproduces(case, steps, shown)]
-    if found or passes(case) > MOST_PASSES:
-        return found
-    return _pairs(case, steps, dialect, fits(case, steps, base), alone)
+    seen = Observed(case, steps)
+    if not seen.whole or seen.fits(dialect):
+        return []
+    every = list(causes(dialect))
+    found: list[Causes] = [(cause,) for cause in plausible(seen, dialect, every) if seen.fits(dialect, cause)]
+    return found if found or passes(case) > MOST_PASSES else pairs(seen, dialect, every)
+
+
+def plausible(seen: Observed, dialect: Dialect, every: list[Cause]) -> list[Cause]:
+    """The changes that, of a long case, as far as its beginnings tell, show in all that departs and not before."""
+    if passes(seen.case) <= LONG:
+        return every
+    index, brief = seen.reach(dialect)[0], shortened(seen.case)
+    departing = seen.departing(index, list(itertools.islice(seen.shown(dialect), index + 1))[-1])
+    base = list(itertools.islice(shown(brief, dialect), index + 1))
+    return [cause for cause in every if begins(base, shown(brief, *changed(dialect, [cause])), departing)]
+
+
+def begins(base: list[Outcome], other: Iterator[Outcome], names: frozenset[str]) -> bool:
+    """Whether another trace stays within the bounds of one until its last step, and differs there in all of these."""
+    before = zip(base[:-1], other, strict=False)
+    if any(distance > 1 for here, there in before for distance in distances(here, there)):
+        return False
+    last = next(other)
+    return all(apart(base[-1], last, [name]) for name in names)
 
 
 @lru_cache(maxsize=256)
-def alternatives(case: Case, dialect: Dialect) -> tuple[list[Outcome], Mapping[Cause, list[Outcome]]]:
-    """What the reference shows, and under every single change that shows; remembered, as targets share dialects."""
-    base = outcomes(case, dialect, ())
-    shown = {cause: outcomes(case, dialect, (cause,)) for cause in causes(dialect)}
-    return base, {cause: changed for cause, changed in shown.items() if differs(base, changed)}
-
-
-def _pairs(
-    case: Case, steps: list[Mapping[str, Any]], dialect: Dialect, fitting: int, alone: Mapping[Cause, list[Outcome]]
-) -> list[tuple[Cause, ...]]:
-    """Two changes at a time, one of which must bring something into place by itself."""
-    helping = [cause for cause, shown in alone.items() if fits(case, steps, shown) > fitting]
-    pairs = [
-        (first, second)
-        for first, second in itertools.combinations(alone, 2)
-        if first.name != second.name and (first in helping or second in helping)
-    ]
-    return [pair for pair in pairs if unbroken(case, steps, machine(case, dialect, pair))]
-
-
-def unbroken(case: Case, steps: list[Mapping[str, Any]], changed: Machine) -> bool:
-    """Whether what a machine shows is all that was observed; it goes no further than the first step that is not."""
-    shown = stepwise(changed)
-    every = all(reproduces(case, [seen], [outcome]) for outcome, seen in zip(shown, steps, strict=False))
-    return every and len(steps) == len(case.text.steps)
-
-
-def passes(case: Case) -> int:
-    """How many batches go through the layers in a case."""
+def shortened(case: Case) -> Case:
+    """A case that trains for two batches where it trains for more: what a change moves there, it moves in more."""
     fits = [step for step in case.text.steps if isinstance(step, Fit)]
-    batches = (step.epochs * -(-len(case.data[step.fit]) // step.batch_size) for step in fits)
-    return len(case.text.steps) + sum(batches)
+    rows = 2 * min((step.batch_size for step in fits), default=1)
+    steps = [step.model_copy(update={"epochs": 1}) if step in fits else step for step in case.text.steps]
+    text = case.text.model_copy(update={"steps": steps})
+    return replace(case, text=text, data={name: array[:rows] for name, array in case.data.items()})
 
 
-def causes(dialect: Dialect) -> Iterator[Cause]:
-    """Every single change: conventions first, then slips."""
-    for knob, values in KNOBS.items():
-        yield from (Cause(knob, value) for value in values if value != getattr(dialect, knob))
-    yield from (Cause(name) for name in SLIPS)
+def pairs(seen: Observed, dialect: Dialect, every: list[Cause]) -> list[Causes]:
+    """Two changes at a time: one that gets further by itself and any other, or two that meet where it first departs."""
+    start = seen.reach(dialect)
+    further = {cause for cause in every if seen.reach(dialect, cause) > start}
+    among = every if further else meeting(seen, dialect, every, start[0])
+    tried = (two for two in itertools.combinations(among, 2) if two[0].name != two[1].name)
+    return [two for two in tried if (not further or further.intersection(two)) and seen.fits(dialect, *two)]
 
 
-def outcomes(case: Case, dialect: Dialect, several: tuple[Cause, ...]) -> list[Outcome]:
+def meeting(seen: Observed, dialect: Dialect, every: list[Cause], index: int) -> list[Cause]:
+    """The changes that show in what departs at a step, and not before."""
+    base = list(itertools.islice(seen.shown(dialect), index + 1))
+    names = seen.departing(index, base[-1])
+    return [cause for cause in every if _shows(seen, dialect, cause, base, names)]
+
+
+def _shows(seen: Observed, dialect: Dialect, cause: Cause, base: list[Outcome], names: frozenset[str]) -> bool:
+    shown = zip(seen.shown(dialect, cause), base, strict=False)
+    return any(apart(there, here, names) for there, here in shown)
+
+
+def outcomes(case: Case, dialect: Dialect, several: Causes) -> list[Outcome]:
     """What the reference shows under some changes."""
     return replay(machine(case, dialect, several))
 
 
-def machine(case: Case, dialect: Dialect, several: tuple[Cause, ...]) -> Machine:
+def machine(case: Case, dialect: Dialect, several: Causes) -> Machine:
     """A machine with some changes."""
-    for cause in several:
-        dialect = cause.under(dialect)
-    return slipped(case, dialect, [cause.name for cause in several if not cause.value])
-
-
-def reproduces(case: Case, steps: list[Mapping[str, Any]], shown: list[Outcome]) -> bool:
-    """Whether what the reference shows is all that was observed."""
-    return compare(case.id, shown, steps).verdict == "conforms"
-
-
-def fits(case: Case, steps: list[Mapping[str, Any]], shown: list[Outcome]) -> int:
-    """How many of the quantities observed are what the reference shows."""
-    return sum(item.divergence is None for step in compare(case.id, shown, steps).steps for item in step)
-
-
-def differs(base: list[Outcome], other: list[Outcome]) -> bool:
-    """Whether two traces show anything that an observation could tell apart: values, types, or wider bounds."""
-    return any(
-        a.raises != b.raises
-        or a.quantities.keys() != b.quantities.keys()
-        or any(_apart(a.quantities[name], b.quantities[name]) for name in a.quantities)
-        for a, b in zip(base, other, strict=True)
-    )
-
-
-def _apart(here: Value, there: Value) -> bool:
-    """Whether a quantity has another value, shape or type, or a bound that is more than twice as wide."""
-    if here.dtype != there.dtype or here.expected.shape != there.expected.shape:
-        return True
-    return bool((here.expected != there.expected).any() or (there.scale > 2 * here.scale).any())
+    return slipped(case, *changed(dialect, several))

@@ -172,8 +172,8 @@ class Session:
         if step["verb"] == "save":
             return self.call("save", path)
         if step["into"] == "fresh":
-            self.layer = self.make(fresh(self.spec, step["settings"]))
-        return self.call("restore", path, **({"omit": step["omit"]} if step["omit"] else {}))
+            self.layer = self.make(fresh(self.spec, step.get("settings", {})))
+        return self.call("restore", path, **({"omit": step["omit"]} if "omit" in step else {}))
 
     def method(self, verb):
         """The layer's method for a verb."""

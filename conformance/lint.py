@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from conformance.case import Case
+from conformance.causes import Cause
 from conformance.dialect import STANDARD
 from conformance.dtypes import cast
-from conformance.explain import Cause
 from conformance.judge import in_bounds
 from conformance.load import build, decode, read
 from conformance.margins import LEAST, guarded, least, refused

@@ -6,15 +6,14 @@ rounding makes up for that. In between it neither sees nor is blind, and roundin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Mapping
 from functools import lru_cache
 
-import numpy as np
-
 from conformance.case import Case
+from conformance.causes import Cause, causes, distances, passes
 from conformance.dialect import STANDARD, Dialect
-from conformance.explain import MOST_PASSES, Cause, causes, outcomes, passes
-from conformance.judge import in_bounds
+from conformance.explain import MOST_PASSES, outcomes
 from conformance.reference import Machine, Outcome, replay
 from conformance.simulate import SIMULATED
 
@@ -135,23 +134,10 @@ def margin(case: Case, cause: Cause) -> float:
         changed = replay(Machine(case, dialect, SIMULATED[str(cause)]))
     else:
         changed = outcomes(case, dialect, (cause,))
-    return max(distances(base, changed), default=0.0)
+    apart = (distances(here, there) for here, there in zip(base, changed, strict=True))
+    return max(itertools.chain.from_iterable(apart), default=0.0)
 
 
 @lru_cache(maxsize=4)
 def _outcomes(case: Case, dialect: Dialect) -> list[Outcome]:
     return outcomes(case, dialect, ())
-
-
-def distances(base: list[Outcome], other: list[Outcome]) -> Iterator[float]:
-    """The distance at every quantity of every step; infinite where one raises and the other does not."""
-    for here, there in zip(base, other, strict=True):
-        if here.raises != there.raises or here.quantities.keys() != there.quantities.keys():
-            yield float("inf")
-            return
-        for name, value in here.quantities.items():
-            other_value = there.quantities[name]
-            if value.dtype != other_value.dtype or value.expected.shape != other_value.expected.shape:
-                yield float("inf")
-                return
-            yield float(in_bounds(np.asarray(other_value.expected), value).max(initial=0.0))

@@ -17,3 +17,8 @@ def adapters() -> Path:
     """The folder of the suite's adapters."""
     inside = PACKAGE / "adapter_files"
     return inside if inside.is_dir() else PACKAGE.parent / "adapters"
+
+
+def excuses(listed: Path | None) -> list[Path]:
+    """The files of known divergences: the suite's own, and the one that was given."""
+    return [file for file in (adapters() / "known.yaml", listed) if file is not None and file.is_file()]

@@ -96,8 +96,9 @@ def instruction(step: Step, dtype: str = "float32") -> dict[str, Any]:
     if isinstance(step, (Save, Export)):
         return verb | {"name": getattr(step, step.verb)}
     if isinstance(step, Restore):
-        settings = step.settings.model_dump(exclude_none=True)
-        return verb | {"name": step.restore, "into": step.into, "omit": step.omit, "settings": settings}
+        changes = {"omit": step.omit, "settings": step.settings.model_dump(exclude_none=True)}
+        given = {name: value for name, value in changes.items() if value}
+        return verb | {"name": step.restore, "into": step.into} | given
     if isinstance(step, Set):
         return verb | {"values": variables(step.set, dtype)}
     options = step.options

@@ -20,12 +20,14 @@ from conformance.runs import LONGEST_LINE
 
 HOST = Path(__file__).with_name("host.py")
 LOG_BYTES = 4000
-_PLACES = re.compile(r"(?:(?<![\w.])|(?<=\\[nrt]))/(?:[^\s/:'\"\\]+/)+?(?=site-packages/|lib/python3|[\w.]+\.py\b)")
+_PLACES = re.compile(
+    r"(?:(?<![\w.])|(?<=\\[nrt]))/(?:[^\s/:'\"\\]+/)+?(?=site-packages/|lib/python3|[\w.]+\.py\b|[\w.-]+:\d)"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """Where a target runs: the framework's Python, what it adds to the environment, and the limits."""
+    """Where a target runs: the framework's interpreter, what it adds to the environment, and the limits."""
 
     python: str = sys.executable
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -33,6 +35,12 @@ class Interpreter:
     device: str = "cpu"
     timeout: float = 60.0
     patience: float = 300.0
+
+    def command(self, adapter: Path) -> list[str]:
+        """How an adapter is started: in Python through the host; any other program speaks the protocol itself."""
+        if adapter.suffix != ".py":
+            return [self.python, str(adapter)]
+        return [self.python, "-I", "-B", str(HOST), str(adapter), *self.paths]
 
 
 class Unavailable(Exception):
@@ -52,7 +60,7 @@ class Stopped(Exception):
 
 
 class Host:
-    """One process of `host.py`."""
+    """One process of `host.py`, or of a program that speaks its protocol."""
 
     def __init__(self, process: asyncio.subprocess.Process, settings: Interpreter, folder: str) -> None:
         self.process, self.settings, self.folder = process, settings, folder
@@ -63,13 +71,12 @@ class Host:
     @classmethod
     async def start(cls, adapter: Path, settings: Interpreter, folder: str) -> Host:
         """Start the framework's interpreter on an adapter and read what the adapter says of itself."""
-        command = [settings.python, "-I", "-B", str(HOST), str(adapter.resolve()), *settings.paths]
         environment = {"OMP_NUM_THREADS": "1", **os.environ, **settings.environment}
         pipe = asyncio.subprocess.PIPE
         try:
             process = await _uninterrupted(
                 asyncio.create_subprocess_exec(
-                    *command,
+                    *settings.command(adapter.resolve()),
                     stdin=pipe,
                     stdout=pipe,
                     stderr=pipe,

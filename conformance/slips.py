@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -34,8 +35,14 @@ def sentence(name: str) -> str:
 
 def slipped(case: Case, dialect: Dialect, names: Sequence[str]) -> Machine:
     """A machine with the slips of these names, in addition to one another."""
+    machine, norm = _kinds(tuple(names))
+    return machine(case, dialect, norm)
+
+
+@lru_cache(maxsize=10_000)
+def _kinds(names: tuple[str, ...]) -> tuple[type[Machine], type[Norm]]:
+    """The machine and the norm with the slips of these names."""
     kinds: list[Any] = [SLIPS[name] for name in names]
     norms = [kind for kind in kinds if issubclass(kind, Norm)]
     machines = [kind for kind in kinds if issubclass(kind, Machine)]
-    machine: type[Machine] = type("SlippedMachine", (*machines, Machine), {})
-    return machine(case, dialect, type("SlippedNorm", (*norms, Norm), {}))
+    return type("SlippedMachine", (*machines, Machine), {}), type("SlippedNorm", (*norms, Norm), {})

@@ -58,6 +58,17 @@ class RefusedHalfLoaded(Machine):
         super().refuse(step)
 
 
+class RefusedPartLoaded(Machine):
+    """A restore that is refused has already loaded the layers that are complete."""
+
+    def refuse(self, step: Restore) -> NoReturn:
+        names = self.loaded(step)
+        for part, saved in self.pairs(step):
+            if all(part.full(name) in names for name in part.shown):
+                part.variables |= {name: saved.variables[name] for name in part.shown}
+        super().refuse(step)
+
+
 class ModelFlagUnchanged(Machine):
     """Setting the model's flag to what it already is does not reach a layer whose own flag differs."""
 

@@ -39,6 +39,8 @@ VERBS = {
     "call unset": "[{call: x, training: unset}]",
     "fit sgd": "[{fit: x, %s}]" % SGD,
     "fit adam": "[{fit: x, %s}]" % ADAM,
+    "validation": "[{fit: x, %s, validation: x, validation_targets: x}]" % SGD,
+    "evaluate": "[{train: x}, {evaluate: x, targets: u}]",
     "backward": "[{backward: x, upstream: u, training: true}, {backward: x, upstream: u, training: false}]",
     "freeze": "[{freeze: {of: layer}}, {train: x}]",
     "freeze model": "[{freeze: {of: model}}, {train: x}]",
@@ -46,14 +48,34 @@ VERBS = {
     "save": "[{train: x}, {save: a}]",
     "restore": "[{train: x}, {save: a}, {train: x}, {restore: a, into: fresh}]",
     "restore same": "[{train: x}, {save: a}, {train: x}, {restore: a, into: same}]",
+    "omit": "[{save: a}, {restore: a, into: fresh, omit: [moving_mean]}]",
+    "settings": "[{save: a}, {restore: a, into: fresh, settings: {momentum: 0.5, epsilon: 0.25}}, {train: x}]",
+    "mode": "[{mode: {training: false}}, {mode: {training: true}}]",
+    "export": "[{train: x}, {export: a}, {train: x}, {predict: x, exported: a}]",
     "set": "[{set: {moving_mean: [7, 8]}}, {predict: x}]",
 }
-NETWORK = """
-network:
-  - dense: {name: first, kernel: [[1, 2], [3, 4]], bias: [1, 0]}
-  - batch_norm: {name: norm, features: 2, momentum: 0.75, epsilon: 0.5}
-  - activation: tanh
-"""
+LAYERS = {
+    "float16": "dtype: float16",
+    "bfloat16": "dtype: bfloat16",
+    "float64": "dtype: float64",
+    "untracked": "track: false",
+    "bare": "center: false, scale: false",
+}
+DENSE = "dense: {name: first, kernel: [[1, 2], [3, 4]], bias: [1, 0]}"
+NORM = "batch_norm: {name: norm, features: 2, momentum: 0.75, epsilon: 0.5}"
+PASSES = "{train: x}, {predict: x}, {fit: x, %s}" % SGD
+NETWORKS = {
+    "network": ("[{%s}, {%s}, {activation: tanh}]" % (DENSE, NORM), "[%s]" % PASSES),
+    "again": ("[{%s}, {%s}, {again: norm}]" % (DENSE, NORM), "[%s]" % PASSES),
+    "model": (
+        "[{model: {name: base, layers: [{%s}]}}, {%s}]" % (NORM, DENSE),
+        "[{train: x}, {freeze: {of: base}}, {train: x}]",
+    ),
+    "through": (
+        "[{model: {name: base, layers: [{%s}]}}, {%s}]" % (NORM, DENSE),
+        "[{train: x, through: base}, {predict: x, through: base}, {predict: x}]",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +89,13 @@ class Finding:
 
 
 def cases() -> Iterator[Case]:
-    """A small case for every verb, and for a network."""
+    """A small case for every verb, for every kind of layer, and for networks."""
     for verb, steps in VERBS.items():
         yield _case(verb, LAYER, steps)
-    yield _case("network", NETWORK, "[{train: x}, {predict: x}, {fit: x, %s}]" % SGD)
+    for name, setting in LAYERS.items():
+        yield _case(name, "layer: {features: 2, momentum: 0.75, epsilon: 0.5, %s}" % setting, "[train: x, predict: x]")
+    for name, (entries, steps) in NETWORKS.items():
+        yield _case(name, "network: " + entries, steps)
 
 
 def _case(name: str, subject: str, steps: str) -> Case:

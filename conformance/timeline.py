@@ -15,16 +15,15 @@ from typing import Any
 
 from conformance.behaviour import behaviours, has_trace, shows
 from conformance.case import Case
+from conformance.causes import LONG, Observed, passes
 from conformance.corpus import Corpus
 from conformance.dialect import KNOBS, STANDARD, Dialect
-from conformance.explain import passes
-from conformance.infer import Observed, changes, observations
+from conformance.infer import changes, observations
 from conformance.judge import Result, judge
 from conformance.runs import Run, Target
 
 Turn = tuple[str, tuple[str, str]]  # (knob, (was, is))
 Turns = Mapping[str, tuple[str, str]]
-LONG = 20  # passes: a convention is looked for in shorter cases
 RAISED = re.compile(r"\w*(?:Error|Exception|Exit|Interrupt)\b")
 SILENT = ("unsupported", "crashed", "hung")
 

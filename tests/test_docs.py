@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from conformance import known, report
+from conformance import host, known, report
 from conformance.corpus import select
 from conformance.dialect import KNOBS
 from conformance.judge import VERDICTS
 from conformance.places import adapters, cases
 from conformance.render.html import html
+from conformance.steps import STEPS
 
 ROOT = Path(__file__).parent.parent
 FRAMEWORKS = r"\b(torch|tensorflow|keras|tf|jax|flax|haiku|equinox|onnx|onnxruntime|paddle|mxnet|chainer|mlx)\b"
@@ -27,6 +28,15 @@ def test_reading_a_report_lists_every_verdict():
     rows = re.findall(r"^\| ([a-z, ]+) \| [a-zA-Z]", (ROOT / "docs/reading-a-report.md").read_text(), re.MULTILINE)
     listed = {word for row in rows for word in row.split(", ")} - {"verdict"}
     assert set(VERDICTS) - {"unavailable"} == listed
+
+
+def test_adapters_lists_every_verb_and_argument():
+    """What the host may call, and with what."""
+    text = (ROOT / "docs/adapters.md").read_text()
+    table = re.findall(r"^\| (`\w+\(.*?)\| ", text, re.MULTILINE)
+    assert set(STEPS) | {"__init__", "state"} == {verb for row in table for verb in re.findall(r"`(\w+)\(", row)}
+    rows = "\n".join(line for line in text.splitlines() if line.startswith("|"))
+    assert [] == [name for name in (*host.SCALARS, *host.ARRAYS) if not re.search(rf"\b{name}\b", rows)]
 
 
 def test_readme_is_short():

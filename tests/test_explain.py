@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import case
+from helpers import case, simulated
 
 from conformance.case import Case
+from conformance.causes import Cause, Observed, causes
 from conformance.dialect import STANDARD, Dialect
-from conformance.dtypes import cast
-from conformance.explain import Cause, causes, explain, explained, machine, outcomes, reproduces, unbroken
+from conformance.explain import explain, explained
 from conformance.judge import judge
 from conformance.margins import SHOWN_UNDER
 from conformance.reference import replay, trace
@@ -95,6 +95,7 @@ steps:
   - {export: e}
   - train: y
   - {predict: x, exported: e}
+  - {restore: b, into: fresh, omit: [last.moving_mean]}
 """
 SETTINGS = """
 layer: {features: 2, momentum: 0.75, epsilon: 0.5, moving_mean: [10, -7], moving_variance: [3, 9]}
@@ -174,12 +175,7 @@ def base(several: tuple[Cause, ...]) -> Dialect:
 
 def observed(one: Case, several: tuple[Cause, ...]) -> list[dict[str, Any]]:
     """What a framework with some faults would have answered."""
-    return [
-        {"quantities": {name: encode(cast(value.expected, value.dtype), value.dtype) for name, value in quantities}}
-        | ({"raised": ["ValueError", "no"]} if step.raises else {})
-        for step in outcomes(one, base(several), several)
-        for quantities in [step.quantities.items()]
-    ]
+    return simulated(one, base(several), several)
 
 
 def seen_as(one, line):
@@ -190,7 +186,7 @@ def seen_as(one, line):
 def red(several: tuple[Cause, ...], among: Sequence[Case] = CASES) -> dict[Case, list[dict[str, Any]]]:
     """The cases that turn red under some faults, with what is observed."""
     lines = {one: observed(one, several) for one in among}
-    return {one: steps for one, steps in lines.items() if not reproduces(one, steps, outcomes(one, base(several), ()))}
+    return {one: steps for one, steps in lines.items() if not Observed(one, steps).fits(base(several))}
 
 
 def named(several: tuple[Cause, ...]) -> set[tuple[Cause, ...]]:
@@ -201,7 +197,7 @@ def named(several: tuple[Cause, ...]) -> set[tuple[Cause, ...]]:
     return {
         causes
         for causes in (set.intersection(*found) if found else ())
-        if all(unbroken(one, steps, machine(one, base(several), causes)) for one, steps in green.items())
+        if all(Observed(one, steps).fits(base(several), *causes) for one, steps in green.items())
     }
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from helpers import HEAD, case
 
+from conformance.causes import Cause
 from conformance.corpus import select
 from conformance.coverage import coverage, statements
 from conformance.dialect import KNOBS
-from conformance.explain import Cause
 from conformance.lint import lint
 from conformance.margins import AGAINST, LEAST, guarded, least, refused
 from conformance.places import cases

@@ -78,7 +78,7 @@ def sentence(step: Step) -> str:
     if verb == "call":
         said["training"] = "unset" if said["training"] is None else said["training"]
     if isinstance(step, Restore):
-        said = {name: value for name, value in said.items() if value} | said.pop("settings")
+        said = {name: value for name, value in said.items() if value} | said.pop("settings", {})
     if isinstance(step, Fit):
         name, *_ = said["optimizer"].pop("name"), None
         said["optimizer"] = f"{name}({', '.join(f'{key}={value}' for key, value in said['optimizer'].items())})"

@@ -1,0 +1,86 @@
+"""What the commands of `cli_questions` do: look up runs and cases, ask, and put the answer in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import click
+
+from conformance import known
+from conformance.case import Case
+from conformance.corpus import Corpus, select
+from conformance.dialect import STANDARD
+from conformance.differ import Side, differ
+from conformance.infer import infer as inferred
+from conformance.infer import observations
+from conformance.places import excuses
+from conformance.render import answers
+from conformance.runs import Run, Target, read
+from conformance.worked import Settings
+
+
+def find(pattern: str, folder: Path) -> list[Run]:
+    """The runs of a target: an adapter, adapter[mode], a glob over these or over the names of run files, or a file."""
+    if Path(pattern).is_file():
+        return [read(Path(pattern))]
+    paths = sorted(folder.glob("*.jsonl"))
+    found = [run for run in map(read, paths) if named(run.header.target, pattern)]
+    if not found:
+        there = ", ".join(sorted({read(path).header.target.label for path in paths})) or "nothing"
+        raise click.BadParameter(f"no run of {pattern!r} in {folder}; there is {there}", param_hint="TARGET")
+    return found
+
+
+def one(pattern: str, folder: Path) -> Run:
+    """The only run of a target; a BadParameter lists those among which it does not decide."""
+    found = find(pattern, folder)
+    if len(found) > 1:
+        there = ", ".join(run.header.target.name for run in found)
+        raise click.BadParameter(f"{pattern!r} is more than one: {there}", param_hint="TARGET")
+    return found[0]
+
+
+def named(target: Target, pattern: str) -> bool:
+    """Whether a target is meant by a pattern; `[` and `]` stand for themselves."""
+    names = (target.adapter, target.label, target.name)
+    return any(fnmatchcase(name, pattern.replace("[", "[[]")) for name in names)
+
+
+def observed(run: Run, corpus: Corpus) -> Iterator[tuple[Case, Mapping[str, Any]]]:
+    """The cases of a run that are still what was run, with their lines."""
+    for case_id, line in run.lines():
+        if case_id in corpus.ids and corpus.case(case_id).digest == run.header.cases.get(case_id):
+            yield corpus.case(case_id), line
+
+
+def infer(pattern: str, root: Path, folder: Path, listed: Path | None) -> tuple[list[str], bool]:
+    """The inferred dialects of some targets in words, and whether a declaration is contradicted."""
+    corpus, entries = select(root, ()), [entry for file in excuses(listed) for entry in known.load(file)]
+    lines: list[str] = []
+    contradicted = False
+    for run in find(pattern, folder):
+        target, seen = run.header.target, observations(observed(run, corpus))
+        found = inferred(seen)
+        excused = {one.case.id for one in seen if any(entry.matches(target, one.case.id) for entry in entries)}
+        against = found.contradictions(STANDARD.under(run.header.dialect), excused)
+        lines += answers.inferred(target, found, len(seen), run.header.dialect, against)
+        contradicted = contradicted or bool(against)
+    return lines, contradicted
+
+
+def explain(here: str, there: str, root: Path, folder: Path, settings: Settings) -> list[str]:
+    """What differs between two targets, in words."""
+    corpus, runs = select(root, ()), [one(pattern, folder) for pattern in (here, there)]
+    labels = {run.header.target.label for run in runs}
+    sides = [side(run, corpus, in_full=len(labels) == 1) for run in runs]
+    return answers.differences(sides[0].name, sides[1].name, differ(*sides), settings)
+
+
+def side(run: Run, corpus: Corpus, *, in_full: bool) -> Side:
+    """A run as one of two that are compared; two versions of one target are told apart by their environments."""
+    target, seen = run.header.target, observations(observed(run, corpus))
+    name = f"{target.label} {target.environment}" if in_full else target.label
+    return Side(name, STANDARD.under(run.header.dialect), {one.case.id: one for one in seen})

@@ -1,0 +1,69 @@
+"""Answers to questions, as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from conformance.dialect import KNOBS
+from conformance.differ import Differences
+from conformance.infer import Departure, Inferred
+from conformance.runs import Target
+from conformance.slips import sentence
+from conformance.worked import VALUES, Settings, comes_to
+
+
+def inferred(
+    target: Target, found: Inferred, cases: int, declared: Mapping[str, str], against: Mapping[str, list[str]]
+) -> list[str]:
+    """What a target was inferred to do: knob by knob with its proof, what is not told, exceptions, what is open."""
+    lines = [f"{target.label}, {target.environment}: from {cases} cases"]
+    for knob, value in found.told.items():
+        lines.append(f"  {knob:24}{value:18}{few(found.proofs(knob))}")
+    untold = [f"{knob} ({' or '.join(found.left(knob))})" for knob in KNOBS if knob not in found.told]
+    if untold:
+        lines.append(f"  no case tells {', '.join(untold)}")
+    lines += [f"  except that {exception(each, found)}" for each in found.exceptions]
+    if found.unexplained:
+        lines.append(f"  unexplained: {few(found.unexplained, len(found.unexplained))}")
+    for knob, refuting in against.items():
+        lines.append(f"  CONTRADICTED: {knob} = {declared.get(knob, KNOBS[knob][0])} is declared; {few(refuting)}")
+    return lines
+
+
+def exception(departure: Departure, found: Inferred) -> str:
+    """Where something else holds."""
+    cause, where = departure.cause, departure.where
+    what = f"{cause.name}: {sentence(cause.name)}" if not cause.value else str(cause)
+    otherwise = f", {getattr(found.dialect, cause.name)} otherwise" if cause.value else ""
+    condition = f" at {where}{otherwise}" if where else ""
+    return f"{what}{condition}: {few(departure.cases)}"
+
+
+def few(cases: Sequence[str], most: int = 2) -> str:
+    """The number of cases and the first of them."""
+    shown = ", ".join(cases[:most]) + (", …" if len(cases) > most else "")
+    return f"{len(cases)} {'case' if len(cases) == 1 else 'cases'}" + (f": {shown}" if most else "")
+
+
+def differences(here: str, there: str, found: Differences, settings: Settings) -> list[str]:
+    """What differs between two targets, what is the same, and what only one of them has."""
+    lines = [f"{here}  and  {there}", ""]
+    for each in found.knobs:
+        lines.append(f"{each.knob}: {each.here} and {each.there}")
+        lines += [f"  {name}: {VALUES[each.knob][value]}" for name, value in ((here, each.here), (there, each.there))]
+        lines.append(f"  {comes_to(each.knob, settings)}")
+        lines.append(f"  look at {few(each.cases)}" if each.cases else "  declared so; no case that both have tells")
+        lines.append("")
+    for odd in found.oddities:
+        lines.append(f"{odd.side} departs from what it declares in {few(odd.cases)}")
+        lines.append(f"  {odd.explanation or 'unexplained'}")
+    same = ", ".join(f"{knob} ({value})" for knob, value in found.same.items())
+    lines += [
+        "",
+        f"the same: {same}",
+        f"the same numbers, whichever of the two dialects is expected, in {few(found.alike, 0)}",
+    ]
+    for name, cases in zip((here, there), found.alone, strict=True):
+        if cases:
+            lines.append(f"only {name} has {few(cases)}")
+    return lines
