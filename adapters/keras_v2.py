@@ -51,6 +51,7 @@ def describe():
             "one_value_per_channel": "computes",
             "empty_batch": "nan",
             "missing_statistics": "refused",
+            "state_dtype": "float32" if STANDALONE else "wider",
             "baked_training": "kept",
             # undocumented, as observed: at first the learning phase had to be fed
             "bare_call": "refuses" if VERSION < [2, 1, 3] else "infers",

@@ -35,6 +35,7 @@ def describe():
             "variance_algorithm": "two_pass",
             "one_value_per_channel": "computes",
             "empty_batch": "nan",
+            "state_dtype": "wider",
             # no start-up rule is documented, and training=False is the default:
             # https://tensorflow.org/versions/r2.5/api_docs/python/tf/compat/v1/layers/batch_normalization
             "startup": "none",

@@ -15,6 +15,7 @@ archive:     functional, with save and load_model of the whole model as a .keras
 
 import importlib
 import inspect
+import re
 import shutil
 
 import h5py
@@ -252,7 +253,8 @@ class Network:
 
     def predict(self, x, mask=None, through=None, exported=None):
         if exported:
-            return tf.saved_model.load(exported).signatures["serving_default"](tf.constant(x)).popitem()[1].numpy()
+            loaded = tf.saved_model.load(exported)  # its variables live as long as it does
+            return loaded.signatures["serving_default"](tf.constant(x)).popitem()[1].numpy()
         if self.bare:
             return self.call(x, False, mask)
         if mask is not None:
@@ -328,12 +330,12 @@ class Network:
 
     def without_tensors(self, omit, path):
         """A copy of a TensorFlow checkpoint in which some variables are missing: as tensors and in the object graph."""
-        names = [self.variables()[name].name.split(":")[0] for name in omit]
+        names = [unnumbered(self.variables()[name].name.split(":")[0]) for name in omit]
         reader = tf.train.load_checkpoint(path)
         tensors = {key: reader.get_tensor(key) for key in reader.get_variable_to_shape_map()}
         graph = TrackableObjectGraph.FromString(tensors[OBJECT_GRAPH])
         for node in graph.nodes:
-            for attribute in [a for a in node.attributes if a.full_name in names]:
+            for attribute in [a for a in node.attributes if unnumbered(a.full_name) in names]:
                 del tensors[attribute.checkpoint_key]
                 node.attributes.remove(attribute)
         tensors[OBJECT_GRAPH] = np.array(graph.SerializeToString(), object)
@@ -394,6 +396,11 @@ def boolean(mask):
     if mask is not None and "mask" not in inspect.signature(keras.layers.BatchNormalization.call).parameters:
         raise Unsupported("the layer of this version takes no mask")
     return None if mask is None else mask.astype(bool)
+
+
+def unnumbered(name):
+    """TensorFlow 2.0 and 2.1 number the layers of one name, so that those of a fresh model have other names."""
+    return re.sub(r"_\d+/", "/", name)
 
 
 def as_text(name):
