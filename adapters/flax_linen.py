@@ -278,3 +278,8 @@ class Network(Model):
         stack = Stack(tuple((layers[entry["name"]], names) for entry, names in steps))
         super().__init__(stack, first.get("shape") or [first["inputs"]], paths, mode)
         self.set(given)
+
+
+def use_layer(cls):
+    """Drive another class: it stands where the library's own stood."""
+    nn.BatchNorm = cls

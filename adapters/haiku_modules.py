@@ -43,6 +43,8 @@ def describe():
             # "the Adam debiasing procedure":
             # https://github.com/google-deepmind/dm-haiku/blob/19e3711/haiku/_src/moving_averages.py
             "startup": "zero_debias",
+            # undocumented, as observed: the first average is that of the batch that init is given, which is zeros here
+            "initial_variance": "zero",
             # parameters are frozen by splitting them off before gradients are taken; statistics are none, and the
             # split is made once, for the optimizer's state has its structure:
             # https://github.com/google-deepmind/dm-haiku/blob/0438556/docs/notebooks/non_trainable.ipynb
@@ -236,6 +238,8 @@ class Model:
     def loaded(self, saved, module, name):
         """An array of a checkpoint; NumPy does not know bfloat16 and gives its bytes."""
         array = saved[module + "|" + name]
+        if array.shape != {**self.params, **self.averages}[module][name].shape:
+            raise Unsupported("Haiku does not restore: one's program assigns what it has loaded, of whatever shape")
         return jnp.asarray(array.view("bfloat16") if array.dtype.kind == "V" else array)
 
     def set(self, values):

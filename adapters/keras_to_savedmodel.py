@@ -85,7 +85,7 @@ class Network:
         shape, self.dtype = network[0].get("shape") or [network[0]["inputs"]], network[0].get("dtype", "float32")
         layers = [make_layer(entry) for entry in network]
         self.model, self.loaded = keras.Sequential([keras.Input(shape, dtype=self.dtype), *layers]), None
-        self.mode, self.workdir, self.archived = mode, workdir, False
+        self.writer, self.workdir, self.archived = mode, workdir, False
         self.variables = {self.quantity(layer.name, v.name): v for layer in layers for v in layer.weights}
         for entry in network:
             self.set({self.quantity(entry["name"], name): value for name, value in entry["variables"].items()})
@@ -109,7 +109,7 @@ class Network:
 
     def reloaded(self):
         path = tempfile.mkdtemp(dir=self.workdir)
-        WRITERS[self.mode](self.model, path)
+        WRITERS[self.writer](self.model, path)
         return tf.saved_model.load(path)
 
     def call(self, x, training=None):
@@ -134,7 +134,7 @@ class Network:
         if self.archived:
             tf.saved_model.save(self.loaded, path, signatures=dict(self.loaded.signatures))
         else:
-            WRITERS[self.mode](self.model, path)
+            WRITERS[self.writer](self.model, path)
 
 
 class Layer(Network):

@@ -38,9 +38,10 @@ def describe():
             "given_statistics_to_freeze": ["FREEZE-1", "FREEZE-2"],
         },
         "dialect": {
-            # undocumented, as observed in 2.10.0; the mode that was last set is inference at first
+            # undocumented, as observed in 2.10.0
             "variance": "sample",
             "bare_call": "as_last_set",
+            "initial_mode": "inference",
             # undocumented, as observed in 2.10.0: requires_grad is about gradients
             "frozen_training_call": "trains",
             # https://mindspore.cn/docs/zh-CN/r2.3.0/api_python/mindspore/mindspore.load_param_into_net.html

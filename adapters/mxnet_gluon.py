@@ -42,7 +42,7 @@ def describe():
             # undocumented, as observed in 1.9.1
             "variance": "population",
             "empty_batch": "refuses",
-            "state_dtype": "float32",  # but float64 for float64
+            "state_dtype": "wider",
             "arithmetic": "layer",
             # autograd is in predicting mode unless told otherwise: https://github.com/apache/mxnet/issues/15644
             "bare_call": "infers",

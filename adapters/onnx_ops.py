@@ -213,6 +213,9 @@ class Network:
 
     def restore(self, path, omit=()):
         model = onnx.load(path + ".onnx")
+        shapes = {tensor.name: tuple(tensor.dims) for tensor in model.graph.initializer}
+        if any(shapes[name] != value.shape for name, value in self.variables.items()):
+            raise Unsupported("a model comes with its file: there is none of another width to load the file into")
         for tensor in [tensor for tensor in model.graph.initializer if tensor.name in omit]:
             model.graph.initializer.remove(tensor)
         onnx.checker.check_model(model)

@@ -42,7 +42,9 @@ def describe():
             "frozen_training_call": "trains",
             # https://paddlepaddle.org.cn/documentation/docs/zh/2.3/api/paddle/optimizer/Adam_cn.html
             "adam_epsilon": "uncorrected",
-            # undocumented, as observed in 3.3.1
+            # undocumented, as observed in 3.3.1; the data are handed on since
+            # https://github.com/PaddlePaddle/Paddle/pull/14630
+            "one_value_per_channel": "hands_on",
             "state_dtype": "layer",
             "arithmetic": "layer",
         },
@@ -242,8 +244,11 @@ class Model:
         self.layer.set_state_dict(saved)
 
     def export(self, path):
-        self.layer.eval()
+        modes = [(part, part.training) for part in self.layer.sublayers(include_self=True)]
+        self.layer.eval()  # what is saved computes as the layer does in its mode
         paddle.jit.save(self.layer, path, [paddle.static.InputSpec([None, *self.shape], name="x")])
+        for part, training in modes:
+            part.training = training
 
 
 def norms(part):

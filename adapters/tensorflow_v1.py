@@ -35,6 +35,8 @@ def describe():
             "variance_algorithm": "two_pass",
             "one_value_per_channel": "computes",
             "empty_batch": "nan",
+            # the layer is that of Keras 2, which raises 16 bits to 32 and leaves float64 what it is:
+            # https://github.com/keras-team/tf-keras/blob/6add81a/tf_keras/layers/normalization/batch_normalization.py
             "state_dtype": "wider",
             # no start-up rule is documented, and training=False is the default:
             # https://tensorflow.org/versions/r2.5/api_docs/python/tf/compat/v1/layers/batch_normalization

@@ -64,6 +64,9 @@ def describe():
             "archive": whole,
         },
         "about": {
+            "sequential": ["call", "freeze", "unfreeze", "restore"],
+            "subclass": ["call", "freeze", "unfreeze", "restore"],
+            "nested": ["freeze", "unfreeze", "restore"],
             "unfused": ["AXES-1", "AXES-2", "AXES-3", "NUM-3"],
             "h5": ["save", "restore"],
             "savedmodel": ["save", "restore", "export"],
@@ -77,6 +80,9 @@ def describe():
             "one_value_per_channel": "computes",
             "empty_batch": "nan",
             "masked_batch": "zeros",
+            # "Raise parameters of fp16 batch norm to fp32", and leave those of float64 what they are:
+            # https://github.com/keras-team/tf-keras/blob/6add81a/tf_keras/layers/normalization/batch_normalization.py
+            "state_dtype": "wider",
             # https://keras.io/2/api/layers/normalization_layers/batch_normalization
             # and for older versions https://github.com/tensorflow/tensorflow/blob/10f7d23b9c8cfa4362df05028317d8bae59f9d3a/
             # tensorflow/python/keras/layers/normalization_v2.py

@@ -53,7 +53,7 @@ def describe():
         "about": {
             "cumulative": ["START-3", "UPDATE-3", "RESTORE-4"],
             "compile": ["COMPILE-1"],
-            "checkpointed": ["backward", "FIT-1", "STRUCT-3"],
+            "checkpointed": ["STRUCT-3", "UPDATE-5"],
             "exported": ["PURE-2", "PURE-3", "MODE-3"],
             "eval_to_freeze": ["freeze", "unfreeze"],
             "eval_and_no_grad": ["freeze", "unfreeze"],
@@ -74,6 +74,7 @@ def describe():
             "epsilon_zero": "refuses",
             # https://github.com/pytorch/pytorch/blob/41dc8ae/docs/source/notes/modules.md: what `dtype` stands for
             "state_dtype": "layer",
+            "arithmetic": "layer",  # undocumented, as observed in bfloat16
             # load_state_dict is strict unless told otherwise:
             # https://docs.pytorch.org/tutorials/beginner/saving_loading_models.html
             "missing_statistics": "refused",
@@ -241,7 +242,7 @@ class Model:
             part.requires_grad_(trainable)
         if self.how == "eval_and_no_grad":
             change = self.kept_in_eval.difference_update if trainable else self.kept_in_eval.update
-            change(module for module in part.modules() if isinstance(module, tuple(BATCH_NORMS.values())))
+            change(module for module in part.modules() if isinstance(module, tuple({*BATCH_NORMS.values()} - {no_layer})))
         if self.how in ("eval_to_freeze", "eval_and_no_grad"):
             self.switch(trainable, of)
         if recompile:  # nothing is compiled here: to begin anew is to make a new optimizer
@@ -293,3 +294,17 @@ class Network(Model):
     def __init__(self, network, mode, workdir):
         parts = {}
         super().__init__(mode, sequential(network, mode, parts), parts)
+
+
+def use_layer(*classes):
+    """Drive other classes: one that derives from BatchNorm1d, 2d or 3d for its ranks, any other for all."""
+    for rank, own in BATCH_NORMS.items():
+        fitting = [cls for cls in classes if issubclass(cls, own) or not issubclass(cls, OWN)]
+        BATCH_NORMS[rank] = fitting[0] if fitting else no_layer
+
+
+def no_layer(*_, **__):
+    raise Unsupported("no class was given for this rank")
+
+
+OWN = tuple(BATCH_NORMS.values())

@@ -52,6 +52,11 @@ def find() -> list[Adapter]:
     return [Adapter(path) for path in sorted(places.adapters().glob("*.py"))]
 
 
+def names() -> list[str]:
+    """Their names."""
+    return [adapter.name for adapter in find()]
+
+
 def named(name: str) -> Adapter:
     """An adapter by its name, or by the path of its file; a LookupError says what there is."""
     known = {adapter.name: adapter for adapter in find()}

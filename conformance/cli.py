@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from conformance import __version__
+from conformance.cli_ci import COMMANDS, OUTPUT, extended, folder_for, reaching
 from conformance.cli_options import CASES, RUNS
 from conformance.cli_questions import QUESTIONS
 from conformance.cli_timeline import timeline
@@ -46,6 +47,9 @@ for question in QUESTIONS:
     main.add_command(question)
 
 
+main.commands.update(COMMANDS)
+
+
 @main.command("list")
 @click.argument("what", type=click.Choice(["cases", "targets"]), default="cases")
 @CASES
@@ -71,7 +75,9 @@ def list_(what: str, root: Path, globs: tuple[str, ...]) -> None:
 @click.option("--coverage", is_flag=True, help="Say which cases prove which statement, and see which fault.")
 def lint(paths: tuple[Path, ...], root: Path, *, coverage: bool) -> None:
     """Check case files, or folders of them, thoroughly, and say how clearly each tells faults apart."""
+    from conformance import adapters, known, places
     from conformance.authoring.files import case_files
+    from conformance.ids import find
     from conformance.lint import lint as check
 
     if coverage:
@@ -90,6 +96,9 @@ def lint(paths: tuple[Path, ...], root: Path, *, coverage: bool) -> None:
             click.echo(problem, err=True)
         if linted.least:
             click.echo(f"{file}: {linted.least}")
+    for problem in [] if paths else known.lint(places.adapters() / "known.yaml", find(root), adapters.names()):
+        click.echo(problem, err=True)
+        mended = False
     if not files:
         click.echo("there is no case (*.yaml) here", err=True)
     if not mended or not files:
@@ -171,38 +180,37 @@ def show(case_id: str, root: Path, changes: tuple[str, ...]) -> None:
 @click.option("--case", "globs", multiple=True, metavar="GLOB", help="Only cases whose id matches.")
 @click.option("--mode", "modes", multiple=True, help="Only this mode of the adapters.")
 @click.option("--python", default=sys.executable, show_default=False, help="The framework's interpreter.")
-@click.option("--path", "paths", multiple=True, metavar="FOLDER", help="Goes in front of the framework's import path.")
+@reaching
 @click.option("--device", default="cpu", show_default=True, help="What the framework computes on.")
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds that one case may take.")
 @click.option("-j", "--jobs", type=click.IntRange(1), default=None, help="Processes side by side.  [default: cores]")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("--known", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Known divergences.")
-@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help="Folder of the report.")
+@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), help=OUTPUT)
+@extended
 def run(
     targets: tuple[str, ...],
     root: Path,
     globs: tuple[str, ...],
     modes: tuple[str, ...],
     python: str,
-    paths: tuple[str, ...],
+    reach: dict[str, Any],
     device: str,
     timeout: float,
     jobs: int | None,
     resume: bool,
     known: Path | None,
     output: Path | None,
+    extent: Any,
 ) -> None:
-    """Run adapters (a name or a file each; without any, all whose framework is here) and write the report.
-
-    With --case, the report goes to reports/filtered, so that no whole run is replaced by a part of one.
-    """
+    """Run adapters (a name or a file each; without any, all whose framework is here) and write the report."""
     from conformance.commands import run_and_report
     from conformance.process import Interpreter
 
-    folder = output or (RUNS / "filtered" if globs else RUNS)
+    output = output or folder_for(RUNS, extent, globs)
     words = [*targets, *(f"--case={glob}" for glob in globs), *(f"--mode={mode}" for mode in modes)]
-    interpreter = Interpreter(python=python, paths=paths, device=device, timeout=timeout)
-    sys.exit(run_and_report(targets, root, globs, modes, interpreter, jobs, resume, known, folder, words))
+    interpreter = Interpreter(python=python, device=device, timeout=timeout, **reach)
+    sys.exit(run_and_report(targets, root, globs, modes, interpreter, jobs, resume, known, output, words, extent))
 
 
 @main.command()
@@ -220,13 +228,14 @@ def report(runs: tuple[Path, ...], root: Path, known: Path | None, output: Path)
 @main.command()
 @click.argument("adapter")
 @click.option("--python", default=sys.executable, show_default=False, help="The framework's interpreter.")
+@reaching
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds that one verb may take.")
-def smoke(adapter: str, python: str, timeout: float) -> None:
+def smoke(adapter: str, python: str, reach: dict[str, Any], timeout: float) -> None:
     """Drive every verb of an adapter once and say what is wrong with the adapter itself."""
     from conformance.commands import smoke_test
     from conformance.process import Interpreter
 
-    sys.exit(smoke_test(adapter, Interpreter(python=python, timeout=timeout)))
+    sys.exit(smoke_test(adapter, Interpreter(python=python, timeout=timeout, **reach)))
 
 
 main.add_command(timeline)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from conformance.cli_options import CASES, EPSILON, KNOWN, MOMENTUM, OBSERVED
+from conformance.cli_options import CASES, EPSILON, KNOWN, MOMENTUM, OBSERVED, RUNS
 
 
 @click.command()
@@ -47,4 +47,34 @@ def explain(
     click.echo("\n".join(answer(here, there, root, runs, Settings(momentum, epsilon, batch * positions))))
 
 
-QUESTIONS = (infer, explain)
+@click.command("known")
+@click.argument("runs", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@CASES
+@click.option("--known", "listed", type=click.Path(path_type=Path), help="The list.  [default: the suite's own]")
+@click.option("--update", is_flag=True, help="Rewrite the list: healed entries go, new ones come with reason: TODO.")
+def known_(runs: tuple[Path, ...], root: Path, listed: Path | None, *, update: bool) -> None:
+    """Say what each known divergence excuses in RUNS (by default reports/runs); idle and healed ones are red."""
+    from conformance.questions import check_known
+
+    lines, well = check_known(runs or (RUNS / "runs",), root, listed, update=update)
+    click.echo("\n".join(lines))
+    sys.exit(int(not well))
+
+
+@click.command()
+@click.argument("case_id", metavar="CASE")
+@click.argument("target")
+@CASES
+@OBSERVED
+@click.option("--as", "like", metavar="OTHER", help="Expect what another target was seen to show.")
+@click.option("--issue", is_flag=True, help="Write a bug report in Markdown around it, with versions.")
+def repro(case_id: str, target: str, root: Path, runs: Path, like: str | None, *, issue: bool) -> None:
+    """Write one script in the framework's own API that shows what a TARGET does in a CASE, and what is expected."""
+    from conformance.questions import reproduce
+    from conformance.render.issue import report
+
+    script, case, run, result = reproduce(case_id, target, root, runs, like=like)
+    click.echo(report(script, case, run, result) if issue else script, nl=False)
+
+
+QUESTIONS = (infer, explain, known_, repro)

@@ -12,8 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from conformance import adapters, known, places, report, smoke
+from conformance.annotate import annotated
 from conformance.cli import BAD_USAGE, CANNOT_RUN, GREEN, RED
 from conformance.corpus import Corpus, select
+from conformance.extent import Extent
 from conformance.process import Interpreter
 from conformance.render.html import write_page
 from conformance.render.terminal import print_report
@@ -47,11 +49,15 @@ def run_and_report(
     list_of_known: Path | None,
     folder: Path,
     words: Sequence[str],
+    extent: Extent,
 ) -> int:
     """Run, judge, render; the exit status."""
     chosen = choose(names, interpreter)
-    corpus = select(root, globs)
+    whole, told = extent.whole(select(root, globs))
+    corpus = extent.part(whole)
     corpus.check()
+    for sentence in told:
+        click.echo(sentence, err=True)
     workers = jobs or os.cpu_count() or 1
     job = Job(
         chosen,
@@ -63,6 +69,8 @@ def run_and_report(
         workers,
         ("conformance", "run", *words),
         bool(names),
+        extent.repeat,
+        extent.noted(whole),
     )
     ran = _run(job)
     excuses = excuses_from(list_of_known)
@@ -70,7 +78,9 @@ def run_and_report(
     made = report.build(corpus, done, excuses)
     if done:
         print_report(made)
-    page = render(made, select(root, ()) if globs else corpus, excuses, folder)
+    if extent.annotate:
+        click.echo("\n".join(annotated(made, corpus, Path.cwd())))
+    page = render(made, select(root, ()) if globs or len(corpus.ids) < len(whole.ids) else corpus, excuses, folder)
     refused = [outcome for outcome in ran if outcome.reason and (names or not outcome.absent)]
     for outcome in ran:
         if outcome.reason:

@@ -1,6 +1,7 @@
 """Runs one adapter on the cases that come in. Lives in the framework's own process and interpreter.
 
 Usage:    python -I -B host.py ADAPTER [FOLDER ...]     (FOLDERs go in front of the import path)
+          CONFORMANCE_LAYER=MODULE:CLASS[,...]          (classes that the adapter puts in the place of the framework's)
 May use:  Python 3.6 or newer and NumPy. Nothing else of ours is here, and no expected value ever comes here.
 
 out, 1st line:  {"ready": describe(), "python": ..., "versions": {...}}, or {"failed": [type, message]}
@@ -17,6 +18,7 @@ The adapter's standard streams are logs: what it prints on either goes to our st
 
 import binascii
 import faulthandler
+import importlib
 import importlib.util
 import inspect
 import json
@@ -244,6 +246,21 @@ def load(path):
     return module
 
 
+def put_in_place(adapter, names):
+    """Hand the classes that are named `module:Class` to the adapter."""
+    use_layer = getattr(adapter, "use_layer", None)
+    if use_layer is None:
+        raise Unknown("the adapter has no use_layer, so it takes no --layer")
+    classes = []
+    for name in names.split(","):
+        module, _, path = name.partition(":")
+        found = importlib.import_module(module)
+        for part in path.split("."):
+            found = getattr(found, part)
+        classes.append(found)
+    use_layer(*classes)
+
+
 def introduce(adapter):
     """The first line: what the adapter says of itself, and the versions of everything that it brought along."""
     library = os.path.dirname(os.__file__)
@@ -274,6 +291,8 @@ def main():
 
     try:
         adapter = load(sys.argv[1])
+        if os.environ.get("CONFORMANCE_LAYER"):
+            put_in_place(adapter, os.environ["CONFORMANCE_LAYER"])
         first = json.dumps(introduce(adapter))
     except BaseException as error:  # an import may end in SystemExit too
         answer(json.dumps({"failed": told(error)}))

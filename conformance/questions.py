@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import click
 
-from conformance import known
+from conformance import known, known_update, report, repro
 from conformance.case import Case
 from conformance.corpus import Corpus, select
 from conformance.dialect import STANDARD
 from conformance.differ import Side, differ
 from conformance.infer import infer as inferred
 from conformance.infer import observations
-from conformance.places import excuses
+from conformance.judge import Compared, Result, judge
+from conformance.places import adapters, excuses
+from conformance.reference import trace
 from conformance.render import answers
 from conformance.runs import Run, Target, read
 from conformance.worked import Settings
@@ -84,3 +87,46 @@ def side(run: Run, corpus: Corpus, *, in_full: bool) -> Side:
     target, seen = run.header.target, observations(observed(run, corpus))
     name = f"{target.label} {target.environment}" if in_full else target.label
     return Side(name, STANDARD.under(run.header.dialect), {one.case.id: one for one in seen})
+
+
+def check_known(runs: Sequence[Path], root: Path, listed: Path | None, *, update: bool) -> tuple[list[str], bool]:
+    """What each entry of a list does in some runs, or the list brought up to date; whether all is well."""
+    path = listed or adapters() / "known.yaml"
+    files = [file for given in runs for file in (report.run_files(given) if given.is_dir() else [given])]
+    columns = report.build(select(root, ()), files, []).columns
+    if update:
+        path.write_text(known_update.updated(path, columns), encoding="utf-8")
+        return [f"{path} is up to date; write the reasons that are still TODO"], True
+    entries = known.load(path)
+    used = known_update.uses(entries, columns)
+    lines = [answers.use(each) for each in used]
+    lines += [f"not listed: {target} {case}" for target, case, _ in known_update.missing(entries, columns)]
+    return lines, not any(each.idle or each.healed for each in used)
+
+
+def reproduce(
+    case_id: str, pattern: str, root: Path, folder: Path, *, like: str | None
+) -> tuple[str, Case, Run, Result]:
+    """A script for a case and a target, expecting what the reference shows, or another target."""
+    corpus, run = select(root, (case_id,)), one(pattern, folder)
+    lines = {case.id: (case, line) for case, line in observed(run, corpus)}
+    if case_id not in lines or not lines[case_id][1].get("steps"):
+        raise click.BadParameter(f"{pattern} has no observation of this case as it is now", param_hint="CASE")
+    case, line = lines[case_id]
+    result = judge(case, line, STANDARD.under(run.header.dialect))
+    shows = repro.wanted(trace(case, STANDARD.under(run.header.dialect)))
+    if like is not None:
+        shows = repro.seen(dict(one(like, folder).lines())[case_id]["steps"])
+    steps = [*result.steps, *[()] * (len(shows) - len(result.steps))]
+    shows = [replace(each, departing=rows(step)) for each, step in zip(shows, steps, strict=False)]
+    try:
+        return repro.script(case, run.header.target, line["steps"], shows), case, run, result
+    except repro.NoScript as error:
+        raise click.BadParameter(f"there is no script for this: {error}", param_hint="CASE") from None
+
+
+def rows(step: Iterable[Compared]) -> dict[str, int]:
+    """The quantities that depart in a step, with the row of the worst element."""
+    return {
+        item.name: (item.divergence.index or (0,))[0] for item in step if item.divergence and item.expected is not None
+    }

@@ -37,6 +37,11 @@ class Column:
         return self.run.header.target
 
     @property
+    def unsteady(self) -> dict[str, str]:
+        """What was not the same bit for bit, of the cases that were answered several times."""
+        return dict(self.run.end.get("unsteady", {}))
+
+    @property
     def counts(self) -> dict[str, int]:
         """How many cases got which verdict, in the order of the legend."""
         counted = Counter(result.verdict for result in self.results.values())
@@ -44,8 +49,8 @@ class Column:
 
     @property
     def green(self) -> bool:
-        """Whether the run came to its end and nothing in it is red."""
-        return self.run.complete and all(result.green for result in self.results.values())
+        """Whether the run came to its end, was the same every time, and nothing in it is red."""
+        return self.run.complete and not self.unsteady and all(result.green for result in self.results.values())
 
 
 @dataclass(frozen=True)

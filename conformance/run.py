@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,9 +18,11 @@ from conformance.case import Case
 from conformance.corpus import Corpus
 from conformance.dialect import STANDARD
 from conformance.observe import elapsed, observe
-from conformance.process import Host, Interpreter, Unavailable
+from conformance.process import HOST, Host, Interpreter, Unavailable
+from conformance.repeat import Repeated
 from conformance.runs import Header, Target, Writer, read
 from conformance.scope import concerned, scopes
+from conformance.shards import file_digest
 from conformance.spent import Spent
 from conformance.strict_yaml import BadInput
 
@@ -30,7 +31,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to run: adapters in modes, on cases, with an interpreter, into a folder; asked_for: they were named."""
+    """What to run: adapters in modes, on cases, with an interpreter, into a folder.
+
+    asked_for: they were named; repeat: how often each case is answered; noted: what else the header says.
+    """
 
     adapters: Sequence[Adapter]
     modes: tuple[str, ...]
@@ -41,6 +45,8 @@ class Job:
     workers: int = field(default_factory=lambda: os.cpu_count() or 1)
     command: tuple[str, ...] = ()
     asked_for: bool = True
+    repeat: int = 1
+    noted: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +164,12 @@ async def _target(
         spent.note(case_id, raw)
         watch.answered(header.target)
 
+    repeated = Repeated(job.repeat, record)
     watch.begin(header.target, len(header.cases) - len(kept))
     end = None
     try:
-        await observe(adapter.path, mode, job.interpreter, todo, record, host)
-        end = {"finished": now(), **spent.told(elapsed(started))}
+        await observe(adapter.path, mode, job.interpreter, repeated.each(todo), repeated, host)
+        end = {"finished": now(), **spent.told(elapsed(started)), **repeated.told()}
     except Unavailable as error:
         return Ran(adapter, path, f"did not start again: {error.reason}")
     finally:
@@ -181,13 +188,15 @@ def make_header(job: Job, adapter: Adapter, mode: str, introduction: dict[str, A
         "suite": __version__,
         "python": introduction.get("python", ""),
         "platform": introduction.get("platform", ""),
-        "adapter": hashlib.sha256(adapter.path.read_bytes()).hexdigest()[:16],
+        "adapter": file_digest(adapter.path),
+        "host": file_digest(HOST),
         "versions": introduction.get("versions", {}),
         "settings": {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"), **job.interpreter.environment},
         "timeout": job.interpreter.timeout,
         "command": list(job.command),
         "started": now(),
         **({"about": about} if about else {}),
+        **job.noted,
     }
     digests = {case_id: job.corpus.digests[case_id] for case_id in concerned(job.corpus, about)}
     return Header(target, {**said["dialect"], **said["modes"][mode]}, provenance, digests)
@@ -212,7 +221,7 @@ def resumable(path: Path, header: Header) -> Iterator[tuple[str, dict[str, Any]]
         earlier = read(path)
     except BadInput:
         return
-    same = ("suite", "python", "platform", "adapter", "versions", "settings")
+    same = ("suite", "python", "platform", "adapter", "host", "versions", "settings")
     if earlier.header.target != header.target or earlier.header.dialect != header.dialect:
         return
     if any(earlier.header.provenance.get(name) != header.provenance[name] for name in same):

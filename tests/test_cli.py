@@ -84,6 +84,19 @@ def test_a_known_divergence_is_green_and_a_healed_one_is_red(folder):
     assert "no longer seen: It was wrong once." in healed.output
 
 
+def test_an_unsteady_divergence_is_green_whether_it_is_seen_or_not(folder):
+    """What differs from run to run is excused where it is seen, and is not missed where it is not."""
+    listed = folder / "known.yaml"
+    entry = "known:\n  - {target: ['wrong[*', 'numpy_demo[*'], case: [update/*], reason: It depends., unsteady: %s}\n"
+    listed.write_text(entry % "true")
+    for adapter in (folder / "wrong.py", "numpy_demo"):
+        excused = run(folder, adapter, "--known", listed)
+        assert cli.GREEN == excused.exit_code, excused.output
+    assert "healed" not in excused.output
+    listed.write_text(entry % "false")
+    assert cli.RED == run(folder, "numpy_demo", "--known", listed).exit_code
+
+
 BAD_USAGE = [
     (("nobody",), "there is no adapter 'nobody'; there is"),
     (("numpy_demo", "--case", "nothing/*"), "no case matches 'nothing/*'"),

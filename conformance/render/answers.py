@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from conformance.dialect import KNOBS
 from conformance.differ import Differences
 from conformance.infer import Departure, Inferred
+from conformance.known_update import Use
 from conformance.runs import Target
 from conformance.slips import sentence
 from conformance.worked import VALUES, Settings, comes_to
@@ -67,3 +68,14 @@ def differences(here: str, there: str, found: Differences, settings: Settings) -
         if cases:
             lines.append(f"only {name} has {few(cases)}")
     return lines
+
+
+def use(each: Use) -> str:
+    """What an entry of the list of known divergences does."""
+    entry = each.entry
+    about = " ".join(filter(None, (*entry.target, entry.versions, *entry.case)))
+    if each.idle:
+        return f"IDLE    {about}: matches nothing that was run"
+    if each.healed:
+        return f"HEALED  {about}: no longer seen in {few([f'{label} {case}' for label, case in each.healed])}"
+    return f"{each.excused:4}    {about}"

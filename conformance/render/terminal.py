@@ -67,6 +67,9 @@ def print_report(report: Report, console: Console | None = None) -> None:
         )
     console.print(table)
     for column in report.columns:
+        for case_id, what in column.unsteady.items():
+            told = f"[bold red]≠ unsteady[/] {escape(column.target.label)} [bold]{escape(case_id)}[/]: {escape(what)}"
+            console.print(told, soft_wrap=True)
         for result in column.results.values():
             if not result.green:
                 console.print(
