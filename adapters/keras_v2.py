@@ -51,13 +51,14 @@ def describe():
             "one_value_per_channel": "computes",
             "empty_batch": "nan",
             "missing_statistics": "refused",
+            "state_dtype": "float32" if STANDALONE else "wider",
             "baked_training": "kept",
             # undocumented, as observed: at first the learning phase had to be fed
-            "bare_call": "refuses" if STANDALONE and VERSION < [2, 1, 3] else "infers",
+            "bare_call": "refuses" if VERSION < [2, 1, 3] else "infers",
             # it says of 1.* that a frozen layer does not switch to inference, but that its updates are not run
             # https://github.com/tensorflow/tensorflow/blob/10f7d23b9c/tensorflow/python/keras/layers/normalization_v2.py
-            # but standalone before 2.1.3 they are: https://github.com/keras-team/keras/issues/7085
-            "frozen_training_call": "trains" if STANDALONE and VERSION < [2, 1, 3] else "batch_statistics",
+            # but before 2.1.3 they are: https://github.com/keras-team/keras/issues/7085
+            "frozen_training_call": "trains" if VERSION < [2, 1, 3] else "batch_statistics",
             "freeze_takes_effect": "at_compile",
             # undocumented, as observed
             "adam_epsilon": "uncorrected",
@@ -71,7 +72,7 @@ def use(device):
 
 def updates_of(model):
     """The updates of the moving statistics that depend on the inputs of this model, not of one that is nested in it."""
-    return model.updates if STANDALONE else model.get_updates_for(model.inputs)
+    return model.updates if STANDALONE or VERSION < [2, 1] else model.get_updates_for(model.inputs)
 
 
 def given(**arguments):

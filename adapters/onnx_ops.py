@@ -174,7 +174,8 @@ class Network:
         names = ["X", *(entry["name"] for entry in self.entries)]
         nodes = [self.node(entry, x, training) for entry, x in zip(self.entries, names)]
         graph = helper.make_graph(nodes, "graph", inputs, results, initializers)
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=10)
+        version = min(10, onnx.IR_VERSION)
+        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=version)
 
     def run(self, x, training, outputs):
         model = self.model(outputs, training, x.ndim, self.constants).SerializeToString()

@@ -13,7 +13,9 @@ savedmodel:  functional, with save and load_model of the whole model as a SavedM
 archive:     functional, with save and load_model of the whole model as a .keras file
 """
 
+import importlib
 import inspect
+import re
 import shutil
 
 import h5py
@@ -26,10 +28,12 @@ try:
 except ImportError:
     keras = tf.keras
 
+# of tf.keras in TensorFlow 2.15 only the package that it comes from has one
+VERSION = getattr(keras, "__version__", None) or importlib.import_module("keras").__version__
 OPTIMIZERS = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}
 BARE = ("layer", "graph", "fused", "unfused")
 WHOLE = {"savedmodel": "", "archive": ".keras"}  # {mode: suffix of a file or folder that holds the whole model}
-HAS_ARCHIVE = [int(number) for number in keras.__version__.split(".")[:2]] >= [2, 12]
+HAS_ARCHIVE = [int(number) for number in VERSION.split(".")[:2]] >= [2, 12]
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"  # where a TensorFlow checkpoint says which object has which tensors
 
 
@@ -41,8 +45,8 @@ def describe():
     # the configuration is saved too: https://tensorflow.org/tutorials/keras/save_and_load
     whole = {"missing_statistics": "refused", "settings_restored": "checkpoint"}
     return {
-        "framework": "keras" if keras is tf.keras else "tf_keras",
-        "version": keras.__version__,
+        "framework": "tf_keras" if keras.__name__.startswith("tf_keras") else "tf.keras",
+        "version": VERSION,
         "backend": "tensorflow " + tf.__version__,
         "modes": {
             "layer": {},
@@ -257,7 +261,8 @@ class Network:
 
     def predict(self, x, mask=None, through=None, exported=None):
         if exported:
-            return tf.saved_model.load(exported).signatures["serving_default"](tf.constant(x)).popitem()[1].numpy()
+            loaded = tf.saved_model.load(exported)  # its variables live as long as it does
+            return loaded.signatures["serving_default"](tf.constant(x)).popitem()[1].numpy()
         if self.bare:
             return self.call(x, False, mask)
         if mask is not None:
@@ -334,12 +339,12 @@ class Network:
 
     def without_tensors(self, omit, path):
         """A copy of a TensorFlow checkpoint in which some variables are missing: as tensors and in the object graph."""
-        names = [self.variables()[name].name.split(":")[0] for name in omit]
+        names = [unnumbered(self.variables()[name].name.split(":")[0]) for name in omit]
         reader = tf.train.load_checkpoint(path)
         tensors = {key: reader.get_tensor(key) for key in reader.get_variable_to_shape_map()}
         graph = TrackableObjectGraph.FromString(tensors[OBJECT_GRAPH])
         for node in graph.nodes:
-            for attribute in [a for a in node.attributes if a.full_name in names]:
+            for attribute in [a for a in node.attributes if unnumbered(a.full_name) in names]:
                 del tensors[attribute.checkpoint_key]
                 node.attributes.remove(attribute)
         tensors[OBJECT_GRAPH] = np.array(graph.SerializeToString(), object)
@@ -398,6 +403,11 @@ def boolean(mask):
     if mask is not None and "mask" not in inspect.signature(keras.layers.BatchNormalization.call).parameters:
         raise Unsupported("the layer of this version takes no mask")
     return None if mask is None else mask.astype(bool)
+
+
+def unnumbered(name):
+    """TensorFlow 2.0 and 2.1 number the layers of one name, so that those of a fresh model have other names."""
+    return re.sub(r"_\d+/", "/", name)
 
 
 def as_text(name):

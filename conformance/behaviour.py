@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from conformance import replays
 from conformance.case import Case
-from conformance.causes import Cause, distances
+from conformance.causes import distances
 from conformance.dialect import Dialect
 from conformance.judge import Compared, K, Result
-from conformance.reference import trace
 from conformance.rounding import EPS
 
 
@@ -159,7 +159,7 @@ def _declared(seen: list[tuple[Result | None, Dialect]], group: Group) -> Dialec
 
 def shows(case: Case, dialect: Dialect, knob: str, value: str) -> bool:
     """Whether a case tells a dialect from the same one with another value of one knob."""
-    pairs = zip(trace(case, dialect), trace(case, Cause(knob, value).under(dialect)), strict=True)
+    pairs = zip(replays.shown(case, dialect), replays.shown(case, dialect.under({knob: value})), strict=True)
     return any(distance > 1 for here, there in pairs for distance in distances(here, there))
 
 

@@ -15,6 +15,7 @@ from conformance.cli_ci import COMMANDS, OUTPUT, extended, folder_for, reaching
 from conformance.cli_compare import FORMS, compare
 from conformance.cli_options import CASES, RUNS
 from conformance.cli_questions import QUESTIONS
+from conformance.cli_timeline import timeline
 
 GREEN, RED, BAD_USAGE, CANNOT_RUN = 0, 1, 2, 3
 
@@ -240,6 +241,7 @@ def smoke(adapter: str, python: str, reach: dict[str, Any], timeout: float) -> N
 
 
 main.add_command(compare)
+main.add_command(timeline)
 
 if __name__ == "__main__":
     main()
