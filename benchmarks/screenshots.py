@@ -1,4 +1,4 @@
-"""Pictures of every view in both themes, for the documents: python benchmarks/screenshots.py [PAGE]  (needs playwright)."""
+"""Pictures of every view in both themes, for the documents: benchmarks/screenshots.py [PAGE]; needs playwright."""
 
 from __future__ import annotations
 
