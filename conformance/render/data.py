@@ -22,7 +22,7 @@ from conformance.render.series import series
 from conformance.render.table import table
 from conformance.render.text import fit
 from conformance.render.view import RED, Head, settings
-from conformance.render.words import GLYPHS, TONES, numbers, sentence, times, why
+from conformance.render.words import GLYPHS, TONES, measured, numbers, sentence, why
 from conformance.report import Report
 
 FACTS = ("command", "started", "suite", "python", "platform", "versions", "settings", "timeout")
@@ -162,7 +162,7 @@ def of_result(result: Result | None, case: Case, letter: str, whys: Table, table
     return [
         ORDER.index(result.verdict),
         letter,
-        times(result.error) if result.steps else "",
+        measured(result),
         whys.place(reason) if reason else -1,
         tables.place(stages(result, case)) if result.steps or result.raised else -1,
     ]

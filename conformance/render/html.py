@@ -21,7 +21,7 @@ from conformance.judge import VERDICTS
 from conformance.render import text
 from conformance.render.data import data, deflated, meanings, packed
 from conformance.render.view import named, subjects
-from conformance.render.words import GLYPHS, TONES, WORDS, times
+from conformance.render.words import GLYPHS, TONES, WORDS, measured, times
 from conformance.report import Report
 
 PARTS = Path(__file__).parent / "page"
@@ -74,7 +74,7 @@ def template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"anchor": text.anchor, "times": times}
+    environment.filters |= {"anchor": text.anchor, "times": times, "measured": measured}
     environment.globals |= {
         "VERDICTS": VERDICTS,
         "GLYPHS": GLYPHS,

@@ -89,6 +89,12 @@ def times(error: float) -> str:
     return text + "×" if error > 1 and text[0].isdigit() else text
 
 
+def measured(result: Result) -> str:
+    """The worst error of a result that was gone through to its end; empty where there is no such thing."""
+    whole = result.verdict in ("conforms", "diverges", "known", "healed")
+    return times(result.error) if whole and result.steps else ""
+
+
 def sentence(step: Step) -> str:
     """A step in words: its verb and what it is given."""
     said = instruction(step)
