@@ -31,7 +31,7 @@ def describe():
     return {
         "framework": "keras",
         "version": keras.__version__,
-        "backend": f"{BACKEND} {sys.modules[BACKEND].__version__}",
+        "backend": f"{BACKEND} {sys.modules[BACKEND].__version__.split('-')[0]}",
         "modes": {
             "layer": {},
             "functional": {},
