@@ -287,5 +287,7 @@ class Layer(Model):
 
 class Network(Model):
     def __init__(self, network, mode, workdir):
+        if not all(entry.get("track", True) for entry, _ in flat(network)):
+            raise Unsupported("this adapter gives test_local_stats to a layer alone")
         first = next(flat(network))[0]
         super().__init__(network, first.get("shape") or [first["inputs"]], mode)
