@@ -47,13 +47,18 @@ class Divergence:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One quantity of one step: what should be and what is there, and the worst error in units of the bound."""
+    """One quantity of one step: what should be and what is there, and the worst error in units of the bound.
+
+    scale is that of the bound, of the shape of what is expected; dtype that of what was observed.
+    """
 
     name: str
     expected: Floats | None
     observed: NDArray[Any] | str | None
     error: float
     divergence: Divergence | None
+    scale: Floats | None = None
+    dtype: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +172,10 @@ def _missing(index: int, name: str, value: Value) -> Compared:
 
 def _quantity(index: int, name: str, value: Value, sent: object) -> Compared:
     """One quantity: whether it is an array of the right shape and dtype, and how far off its elements are."""
-    observed = wire.decode(sent)
-    what = _kind(observed, value, wire.dtype(sent))
+    observed, dtype = wire.decode(sent), wire.dtype(sent)
+    what = _kind(observed, value, dtype)
     if what or not isinstance(observed, np.ndarray):
-        return Compared(name, value.expected, observed, float("inf"), Divergence(index, name, what))
+        return Compared(name, value.expected, observed, float("inf"), Divergence(index, name, what), None, dtype)
     errors = in_bounds(observed, value)
     error = float(errors.max(initial=0.0))
     divergence = None
@@ -179,7 +184,7 @@ def _quantity(index: int, name: str, value: Value, sent: object) -> Compared:
         seen = float(observed[place])
         what = "is not finite" if not np.isfinite(seen) and np.isfinite(value.expected[place]) else "departs"
         divergence = Divergence(index, name, what, place, float(value.expected[place]), seen, error)
-    return Compared(name, value.expected, observed, error, divergence)
+    return Compared(name, value.expected, observed, error, divergence, value.scale, dtype)
 
 
 def _kind(observed: NDArray[Any] | str | None, value: Value, dtype: str) -> str:

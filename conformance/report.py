@@ -5,24 +5,31 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from conformance import known
+from conformance.behaviour import Behaviour, behaviours
 from conformance.case import Case
 from conformance.corpus import Corpus
 from conformance.dialect import STANDARD, Dialect
 from conformance.explain import explained
+from conformance.infer import Inferred
 from conformance.judge import VERDICTS, Result, judge
 from conformance.runs import Run, Target, read
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One target of a report: its run, the dialect that it declares, and a result for every case that it was given."""
+    """One target of a report: its run, the dialect that it declares, and a result for every case that it was given.
+
+    inferred is the dialect that its observations show, where somebody has worked it out.
+    """
 
     run: Run
     dialect: Dialect
     results: dict[str, Result]
+    inferred: Inferred | None = None
 
     @property
     def target(self) -> Target:
@@ -41,12 +48,17 @@ class Column:
         return {verdict: counted[verdict] for verdict in VERDICTS if counted[verdict]}
 
     @property
+    def departs(self) -> dict[str, str]:
+        """The knobs in which the declared dialect departs from the standard."""
+        return self.dialect.differences(STANDARD)
+
+    @property
     def green(self) -> bool:
         """Whether the run came to its end, was the same every time, and nothing in it is red."""
         return self.run.complete and not self.unsteady and all(result.green for result in self.results.values())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Report:
     """All results: a row for each case, a column for each target."""
 
@@ -57,6 +69,14 @@ class Report:
     def green(self) -> bool:
         """Whether every column is."""
         return all(column.green for column in self.columns)
+
+    @cached_property
+    def behaviours(self) -> dict[str, list[Behaviour]]:
+        """For every case the classes of targets that behave alike; members are places among the columns."""
+        return {
+            case.id: behaviours(case, [(column.results.get(case.id), column.dialect) for column in self.columns])
+            for case in self.cases
+        }
 
 
 def run_files(folder: Path) -> list[Path]:
