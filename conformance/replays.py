@@ -31,6 +31,10 @@ class Asked(Dialect):
             object.__getattribute__(self, "asked").add(name)
         return object.__getattribute__(self, name)
 
+    def __deepcopy__(self, _: object) -> Asked:
+        """Itself: a copy of a machine asks the same dialect."""
+        return self
+
 
 def asked_of(dialect: Dialect) -> Asked:
     """A dialect of the same values that has not been asked for any yet."""

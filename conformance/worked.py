@@ -66,13 +66,15 @@ VALUES: Mapping[str, Mapping[str, str]] = {
     "bare_call": {
         "infers": "a call without a flag infers",
         "trains": "a call without a flag trains, and moves the statistics",
-        "as_last_set": "a call without a flag does what was last set: training at first",
+        "as_last_set": "a call without a flag does what was last set",
         "refuses": "a call without a flag is an error",
     },
+    "initial_mode": {"training": "a new layer is in training mode", "inference": "a new layer is in inference mode"},
     "epsilon_zero": {"computes": "epsilon 0 is computed", "refuses": "epsilon 0 is an error in training"},
     "one_value_per_channel": {
         "computes": "a training batch with one value per channel has variance 0",
         "refuses": "a training batch with one value per channel is an error",
+        "hands_on": "a training batch with one value per channel is handed on as it is and moves nothing",
     },
     "single_value_variance": {"nan": "÷(n-1) of one value is 0/0", "population": "÷(n-1) of one value is 0"},
     "empty_batch": {
@@ -98,6 +100,7 @@ VALUES: Mapping[str, Mapping[str, str]] = {
     "state_dtype": {
         "float32": "the variables are float32 whatever the layer's type",
         "layer": "the variables have the layer's type",
+        "wider": "the variables have the wider of float32 and the layer's type",
     },
     "arithmetic": {
         "float32": "a 16-bit layer computes its statistics in float32",
@@ -128,6 +131,8 @@ COMES_TO: Mapping[str, str] = {
     "baked_training": "where the flags differ, one infers and the other moves by {share:.4g} of the way in each pass",
     "bare_call": "each call that trains moves the statistics by {share:.4g} of the way (momentum {momentum:g}), and its"
     " output depends on the other rows of the batch",
+    "initial_mode": "each call without a flag before any mode was set moves the statistics of one of the two by"
+    " {share:.4g} of the way (momentum {momentum:g})",
     "epsilon_zero": "with epsilon {epsilon:g} there is no difference",
     "one_value_per_channel": "at n = {n} there is no difference but for a last batch of one",
     "single_value_variance": "at n = {n} there is no difference but for a last batch of one",

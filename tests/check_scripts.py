@@ -90,13 +90,13 @@ def main() -> None:
     adapter, *rest = sys.argv[1:]
     others = find(rest.pop(1), RUNS) if rest[:1] == ["--as"] else [None]
     globs = tuple(rest[1:] if others != [None] else rest)
-    failed = False
+    total = Counter[str]()
     for other in others:
         for run in find(adapter, RUNS):
             counted = check(run, globs, other)
             tell(f"{run.header.target.label}{f' as {other.header.target.label}' if other else ''} {dict(counted)}")
-            failed = failed or bool(counted["WRONG"]) or not counted["right"]
-    os._exit(int(failed))  # some frameworks do not end of themselves
+            total += counted
+    os._exit(int(bool(total["WRONG"]) or not total["right"]))  # some frameworks do not end of themselves
 
 
 if __name__ == "__main__":
