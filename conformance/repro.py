@@ -157,7 +157,7 @@ def numbered(case: Case, steps: Sequence[Mapping[str, Any]], shows: Sequence[Wan
     """The steps as a template gets them, each with what it should show: what changes, and what departs."""
     before: Mapping[str, NDArray[Any]] = {}
     for number, (step, sent, want) in enumerate(zip(case.text.steps, steps, shows, strict=True), 1):
-        told = {"omit": [], "settings": {}, "recompile": False} | instruction(step, case.text.dtype)
+        told: dict[str, Any] = {"omit": [], "settings": {}, "recompile": False} | instruction(step, case.text.dtype)
         assigned = {name: decode(value) for name, value in told.pop("values", {}).items()}
         fresh = {
             name: literal(cut(value, want.departing.get(name, 0)))
