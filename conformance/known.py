@@ -49,11 +49,14 @@ class Entry(Strict):
     link: str | None = None
     unsteady: bool = False
 
-    def speaks_of(self, target: Target) -> bool:
-        """Whether this entry is about a target; `[` and `]` of a label stand for themselves."""
+    def names(self, target: Target) -> bool:
+        """Whether this entry is about a target in some version; `[` and `]` of a label stand for themselves."""
         here = any(fnmatchcase(target.label, glob.replace("[", "[[]")) for glob in self.target)
-        here = here and fnmatchcase(target.environment, self.environment)
-        return here and (self.versions is None or within(target.version, self.versions))
+        return here and fnmatchcase(target.environment, self.environment)
+
+    def speaks_of(self, target: Target) -> bool:
+        """Whether this entry is about a target as it is."""
+        return self.names(target) and (self.versions is None or within(target.version, self.versions))
 
     def matches(self, target: Target, case_id: str) -> bool:
         """Whether this entry is about a target and a case."""

@@ -14,16 +14,20 @@ from conformance.strict_yaml import parse
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """An entry, how many divergences it excuses, and the cases of targets (label, case) that it speaks of in vain."""
+    """An entry, how many divergences it excuses, and the cases of targets (label, case) that it speaks of in vain.
+
+    run: whether any target that it names was run, in whatever version.
+    """
 
     entry: known.Entry
     excused: int
     healed: list[tuple[str, str]]
+    run: bool = True
 
     @property
     def idle(self) -> bool:
-        """Whether it matches nothing at all that was run."""
-        return not self.excused and not self.healed
+        """Whether it matches nothing of what was run; one whose target was not run has nothing to match."""
+        return self.run and not self.excused and not self.healed and not self.entry.unsteady
 
 
 def uses(entries: Sequence[known.Entry], columns: Sequence[Column]) -> list[Use]:
@@ -39,7 +43,8 @@ def _use(entry: known.Entry, columns: Sequence[Column]) -> Use:
         if entry.matches(column.target, result.case)
     ]
     excused = sum(verdict in known.RED for _, _, verdict in met)
-    return Use(entry, excused, [(label, case) for label, case, verdict in met if verdict == "conforms"])
+    healed = [(label, case) for label, case, verdict in met if verdict == "conforms" and not entry.unsteady]
+    return Use(entry, excused, healed, any(entry.names(column.target) for column in columns))
 
 
 def missing(entries: Sequence[known.Entry], columns: Sequence[Column]) -> Iterator[tuple[str, str, str]]:

@@ -49,6 +49,7 @@ AGAINST: dict[str, tuple[str, ...]] = {  # the statements that a slip contradict
     "StatisticsForgotten": ("RESTORE-1",),
     "ParametersForgotten": ("RESTORE-1",),
     "RefusedHalfLoaded": ("RESTORE-8",),
+    "RefusedPartLoaded": ("RESTORE-8",),
     "ModelFlagUnchanged": ("FREEZE-4",),
     "GammaBetaSwapped": ("NORM-3",),
     "SampleNormalised": ("NORM-1",),

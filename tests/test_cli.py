@@ -145,9 +145,10 @@ def test_an_unavailable_target_leaves_a_run_file_that_says_why(folder):
     """It is never silently absent from a report, and the file goes when the target runs."""
     run(folder, "numpy_demo", "--python", folder / "no-python")
     assert ["numpy_demo-unavailable.jsonl"] == [path.name for path in (folder / "out/runs").iterdir()]
-    page = (folder / "out/index.html").read_text()
-    assert "numpy_demo[unavailable]" in page
-    assert "cannot be started" in page
+    assert "numpy_demo[unavailable]" in (folder / "out/index.html").read_text()
+    assert (
+        "cannot be started" in read(folder / "out/runs/numpy_demo-unavailable.jsonl").header.provenance["unavailable"]
+    )
     assert cli.GREEN == run(folder, "numpy_demo").exit_code
     assert "numpy_demo-unavailable.jsonl" not in [path.name for path in (folder / "out/runs").iterdir()]
 

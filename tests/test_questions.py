@@ -51,7 +51,7 @@ def test_the_worked_number_is_that_of_the_user():
 
 def test_two_targets_are_explained_knob_by_knob():
     """What differs with its numbers and cases, what is the same, and what departs from its own declaration."""
-    said = ask("explain", "keras_layers[layer]", "torch_nn", "--batch", "2", "--positions", "4", "--runs", RUNS)
+    said = ask("explain", "keras_layers[layer]", "torch_nn[module]", "--batch", "2", "--positions", "4", "--runs", RUNS)
     assert "variance: population and sample" in said
     assert "factor n/(n-1) = 1.1429 at n = 8" in said
     assert re.search(r"torch_nn\[module\] departs .* 5 cases: .*\n  a restore that is refused has already loaded", said)
@@ -68,7 +68,7 @@ def test_two_targets_that_do_the_same_differ_in_nothing():
 
 def test_a_pattern_that_means_several_targets_is_refused():
     """With the names among which to decide."""
-    said = ask("explain", "keras_layers", "torch_nn", "--runs", RUNS, status=2)
+    said = ask("explain", "keras_layers", "torch_nn[module]", "--runs", RUNS, status=2)
     assert "keras_layers-functional-keras-" in said
 
 
@@ -113,14 +113,14 @@ def test_why_differ_names_the_hypothesis_that_was_planted(cause, answer):
 
 def test_why_differ_reads_a_run():
     """A restore that is refused half way is neither lag nor mode."""
-    said = ask("why-differ", "torch_nn", "questions/after_restore", "--runs", RUNS)
+    said = ask("why-differ", "torch_nn[module]", "questions/after_restore", "--runs", RUNS)
     assert "statistics_missing_from_the_checkpoint: something else: RefusedHalfLoaded" in said
     assert "gap_before_any_checkpoint: lag, nothing else\n  step 2: after 60 updates 0.547" in said
 
 
 PORTED = [
-    ("keras_layers[layer]", "torch_nn", "nn.BatchNorm1d(64, eps=0.001, momentum=0.01)\n"),
-    ("torch_nn", "flax_linen[jit]", "nn.BatchNorm(momentum=0.99, epsilon=0.001, use_fast_variance=False)\n"),
+    ("keras_layers[layer]", "torch_nn[module]", "nn.BatchNorm1d(64, eps=0.001, momentum=0.01)\n"),
+    ("torch_nn[module]", "flax_linen[jit]", "nn.BatchNorm(momentum=0.99, epsilon=0.001, use_fast_variance=False)\n"),
     ("flax_linen[jit]", "keras_layers[layer]", "keras.layers.BatchNormalization(momentum=0.99, epsilon=0.001)\n"),
 ]
 
@@ -138,13 +138,13 @@ def test_a_port_without_scale_has_no_gamma():
     """Neither in the call nor in the state; torch cannot leave out gamma alone."""
     said = ask("port", "flax_linen[jit]", "keras_layers[layer]", "--no-scale", "--runs", RUNS)
     assert ("scale=False" in said, "gamma" in said) == (True, False)
-    said = ask("port", "flax_linen[jit]", "torch_nn", "--no-scale", "--runs", RUNS, status=2)
+    said = ask("port", "flax_linen[jit]", "torch_nn[module]", "--no-scale", "--runs", RUNS, status=2)
     assert "affine=False leaves out beta as well" in said
 
 
 def test_a_script_is_python_and_needs_nothing_of_ours():
     """It is compiled, and the environments of the frameworks run it: see check_scripts.py."""
-    said = ask("repro", "restore/refused_checkpoint_changes_nothing", "torch_nn", "--runs", RUNS)
+    said = ask("repro", "restore/refused_checkpoint_changes_nothing", "torch_nn[module]", "--runs", RUNS)
     assert {"numpy", "torch"} == {
         name for line in said.splitlines() for name in re.findall(r"^(?:import|from) (\w+)", line)
     }
@@ -154,7 +154,7 @@ def test_a_script_is_python_and_needs_nothing_of_ours():
 
 def test_an_issue_has_what_is_expected_what_is_seen_and_the_versions():
     """A bug report that can be pasted."""
-    said = ask("repro", "restore/refused_checkpoint_changes_nothing", "torch_nn", "--issue", "--runs", RUNS)
+    said = ask("repro", "restore/refused_checkpoint_changes_nothing", "torch_nn[module]", "--issue", "--runs", RUNS)
     assert "Seen: step 3: moving_mean is 57 where 0 was promised" in said
     assert re.search(r"^Versions: python 3\.\d+\.\d+, .*torch 2\.13\.0", said, re.MULTILINE)
     assert "```python\n# A checkpoint" in said
@@ -163,7 +163,7 @@ def test_an_issue_has_what_is_expected_what_is_seen_and_the_versions():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("modes/nothing", "torch_nn"), "no case matches"),
+        (("modes/nothing", "torch_nn[module]"), "no case matches"),
         (("freeze/frozen_from_the_start", "flax_linen[jit]"), "has no observation of this case"),
         (
             ("backward/constant_channel", "keras_layers[layer]"),
