@@ -299,14 +299,12 @@ class Network(Model):
 
 
 def use_layer(*classes):
-    """Drive other classes: one that derives from BatchNorm1d, 2d or 3d for its ranks, any other for all."""
+    """Drive other classes: one that is or derives from a BatchNorm1d, 2d or 3d for its ranks, any other for all."""
+    names = {own.__name__ for own in BATCH_NORMS.values()}
+    bases = {cls: names & {base.__name__ for base in cls.__mro__} or names for cls in classes}
     for rank, own in BATCH_NORMS.items():
-        fitting = [cls for cls in classes if issubclass(cls, own) or not issubclass(cls, OWN)]
-        BATCH_NORMS[rank] = fitting[0] if fitting else no_layer
+        BATCH_NORMS[rank] = next((cls for cls in classes if own.__name__ in bases[cls]), no_layer)
 
 
 def no_layer(*_, **__):
     raise Unsupported("no class was given for this rank")
-
-
-OWN = tuple(BATCH_NORMS.values())

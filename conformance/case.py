@@ -32,8 +32,8 @@ class Drawn(Strict):
         if (self.normal is None) == (self.uniform is None):
             raise PydanticCustomError("drawn", "write either `normal: shape` or `uniform: shape`")
         shape = self.normal or self.uniform or []
-        if any(size < 0 for size in shape) or int(np.prod(shape, dtype=np.float64)) > 1_000_000:
-            raise PydanticCustomError("drawn", "a shape has no negative size and at most 1,000,000 elements")
+        if any(not 0 <= size <= 1_000_000 for size in shape) or int(np.prod(shape, dtype=np.float64)) > 1_000_000:
+            raise PydanticCustomError("drawn", "a shape has sizes from 0 to 1,000,000, and at most 1,000,000 elements")
         return self
 
 

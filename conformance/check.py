@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from conformance.case import Product, Text
 from conformance.check_steps import Found, Path, no_data, outputs, steps
 from conformance.data import shape_of
+from conformance.effort import too_much
 from conformance.layers import (
     AgainEntry,
     BatchNorm,
@@ -21,7 +22,7 @@ from conformance.layers import (
 
 def problems(text: Text) -> Iterator[Found]:
     """Everything that does not fit, as (path into the file, message). Later checks need the earlier ones to pass."""
-    for checks in (_data(text), _subject(text), steps(text)):
+    for checks in (_data(text), too_much(text), _subject(text), steps(text)):
         found = list(checks)
         yield from found
         if found:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from conformance.strict_yaml import BadInput, Problem
+
+NAME = re.compile(r"[\w.+-]+(/[\w.+-]+)*")
+ODD = "a case's path has letters, digits and _ . + - only; rename the file or its folder"
 
 
 def find(root: Path, globs: tuple[str, ...] = ()) -> list[str]:
@@ -25,6 +29,9 @@ def matching(root: Path, globs: tuple[str, ...]) -> list[str]:
         if not find(root, (glob,)):
             raise BadInput([Problem(str(root), 1, 1, f"no case matches {glob!r}; `conformance list cases` shows all")])
     ids = find(root, globs)
+    odd = [Problem(str(root / name), 1, 1, ODD) for name in ids if not NAME.fullmatch(name)]
+    if odd:
+        raise BadInput(odd)
     if not ids:
         raise BadInput([Problem(str(root), 1, 1, "there is no case (*.yaml) in this folder")])
     return ids

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ _KINDS = {
 
 def load(path: Path, root: Path | None = None) -> Case:
     """Load one case file; its id is its path below `root`. BadInput lists everything that is wrong with it."""
+    if root is not None and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
+        raise BadInput([Problem(str(path), 1, 1, "this leads out of the folder of cases; put the file itself here")])
     raw = read(path)
     document = parse(decode(raw, str(path)), str(path))
     case_id = path.relative_to(root).with_suffix("").as_posix() if root else path.stem
@@ -38,11 +41,14 @@ def load(path: Path, root: Path | None = None) -> Case:
 def read(path: Path) -> bytes:
     """The bytes of a file that a person names."""
     try:
+        if path.exists() and not path.is_file():
+            raise BadInput([Problem(str(path), 1, 1, "this is no file")])
         if path.stat().st_size > MOST_BYTES:
             raise BadInput([Problem(str(path), 1, 1, f"the file is larger than {MOST_BYTES:,} bytes")])
         return path.read_bytes()
-    except OSError as error:
-        raise BadInput([Problem(str(path), 1, 1, f"cannot be read: {error.strerror or error}")]) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BadInput([Problem(str(path), 1, 1, f"cannot be read: {reason}")]) from None
 
 
 def decode(raw: bytes, file: str) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from conformance.case import Case
 from conformance.plan import request
 from conformance.process import Host, Interpreter, Stopped, clean
+from conformance.runs import well_formed
 
 AHEAD = 8
 
@@ -24,10 +25,7 @@ def is_answer(raw: bytes, case_id: str) -> bool:
         line = json.loads(raw)
     except (ValueError, RecursionError):
         return False
-    steps = line.get("steps") if isinstance(line, dict) else None
-    if not isinstance(steps, list) or line.get("id") != case_id:
-        return False
-    return all(isinstance(step, dict) and isinstance(step.get("quantities"), dict) for step in steps)
+    return isinstance(line, dict) and line.get("id") == case_id and "steps" in line and well_formed(line)
 
 
 @dataclass

@@ -15,10 +15,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from conformance.dialect import STANDARD
 from conformance.strict_yaml import BadInput, Problem
 
 FORMAT = 1
 LONGEST_LINE = 64 * 1024 * 1024
+MOST_VALUES = 1_000_000  # of a line: its arrays are texts, and each value takes a hundred times its place in the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,8 @@ class Writer:
     def __init__(self, path: Path, header: Header, kept: Iterator[tuple[str, dict[str, Any]]] | None = None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_suffix(".tmp")
-        self.file: IO[bytes] = fresh.open("wb")
+        fresh.unlink(missing_ok=True)  # it may be a link to somewhere else
+        self.file: IO[bytes] = fresh.open("xb")
         self.write({"run": FORMAT, **asdict(header)})
         for _, line in kept or ():
             self.write(line)
@@ -121,9 +124,11 @@ def read(path: Path) -> Run:
         if header is None:
             header = _header(path, line)
         elif "end" in line:
-            end, complete = line["end"], True
-        elif not isinstance(line.get("id"), str) or line["id"] in places:
-            raise _bad(path, number, "this line has no id of its own; a case stands here once")
+            end, complete = _end(path, number, line["end"]), True
+        elif not isinstance(line.get("id"), str) or line["id"] in places or line["id"] not in header.cases:
+            raise _bad(path, number, "this line has no id of its own that the header names; a case stands here once")
+        elif not well_formed(line):
+            raise _bad(path, number, "this line is no observation; run the target again")
         else:
             places[line["id"]] = place
     if header is None:
@@ -145,6 +150,8 @@ def _lines(path: Path) -> Iterator[tuple[int, int, bytes]]:
 
 
 def _object(path: Path, number: int, raw: bytes) -> dict[str, Any]:
+    if sum(raw.count(sign) for sign in (b",", b"[", b"{")) > MOST_VALUES:
+        raise _bad(path, number, f"a line holds more than {MOST_VALUES:,} values")
     try:
         line = json.loads(raw)
     except (ValueError, RecursionError) as error:
@@ -154,6 +161,24 @@ def _object(path: Path, number: int, raw: bytes) -> dict[str, Any]:
     return line
 
 
+def well_formed(line: Mapping[str, Any]) -> bool:
+    """Whether an observation has what every reader of it may rely on, whatever its quantities are."""
+    steps = line.get("steps", [])
+    whole = isinstance(steps, list) and all(
+        isinstance(step, dict) and isinstance(step.get("quantities"), dict) for step in steps
+    )
+    ended = any(name in line for name in ("steps", "crashed", "hung", "errored", "unsupported", "raised"))
+    return whole and ended and isinstance(line.get("seconds", 0), (int, float))
+
+
+def _end(path: Path, number: int, end: Any) -> dict[str, Any]:
+    numbers, tables = ("seconds", "elsewhere", "cached"), ("slowest", "unsteady")
+    whole = isinstance(end, dict) and all(isinstance(end.get(name, 0), (int, float)) for name in numbers)
+    if not whole or not all(isinstance(end.get(name, {}), dict) for name in tables):
+        raise _bad(path, number, "the footer is not whole; run the target again")
+    return dict(end)
+
+
 def _header(path: Path, line: dict[str, Any]) -> Header:
     if line.get("run") != FORMAT:
         raise _bad(path, 1, f"this is no run file of format {FORMAT}; run the target again with this version")
@@ -161,6 +186,7 @@ def _header(path: Path, line: dict[str, Any]) -> Header:
         texts = {**line["dialect"], **line["cases"], **line["target"]}
         if not all(isinstance(text, str) for text in texts.values()):
             raise TypeError("target, dialect and cases hold texts")
+        STANDARD.under(line["dialect"])
         return Header(Target(**line["target"]), line["dialect"], dict(line["provenance"]), line["cases"])
     except (KeyError, TypeError, ValueError) as error:
         raise _bad(path, 1, f"the header is not whole ({error}); run the target again") from None

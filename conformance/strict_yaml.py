@@ -12,6 +12,7 @@ import yaml
 
 MOST_CHARACTERS = 4_000_000
 DEEPEST = 40
+LONGEST_MESSAGE = 1000
 Path = tuple[str | int, ...]
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Meaning = str | int | float | bool | None
@@ -21,6 +22,12 @@ _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z")
 _NUMBER_TO_PEOPLE = re.compile(r"[-+]?(\d[\d_]*\.?\d*|\.\d+)([eE][-+]?\d+)?\Z")
 _FLOAT = re.compile(r"[-+]?(\d+\.\d*|\.\d+)([eE][-+]\d+)?\Z")
 _SPECIAL = {".nan": float("nan"), ".inf": float("inf"), "+.inf": float("inf"), "-.inf": float("-inf")}
+
+
+def fit(text: str) -> str:
+    """Text that a terminal can be shown: of bounded length, with what it would obey written out."""
+    cut = text if len(text) <= LONGEST_MESSAGE else text[:LONGEST_MESSAGE] + " …"
+    return "".join(one if one.isprintable() or one == "\n" else repr(one)[1:-1] for one in cut)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +40,8 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.message}"
+        file = fit(self.file).replace("\n", "\\n")
+        return f"{file}:{self.line}:{self.column}: {fit(self.message)}"
 
 
 class BadInput(Exception):

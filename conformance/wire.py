@@ -22,7 +22,7 @@ def encode(array: NDArray[Any], dtype: str = "") -> list[Any]:
 
 def dtype(value: object) -> str:
     """The type of an array that `decode` could read."""
-    return str(value[0]) if isinstance(value, list) else ""
+    return str(value[0]) if isinstance(value, list) and value else ""
 
 
 def decode(value: object) -> NDArray[Any] | str | None:
@@ -35,5 +35,5 @@ def decode(value: object) -> NDArray[Any] | str | None:
             return f"an array of {kind}"
         raw = base64.b64decode(text, validate=True)
         return np.frombuffer(raw, "float32" if kind == "bfloat16" else kind).reshape(shape)
-    except (TypeError, ValueError, binascii.Error) as error:
+    except (TypeError, ValueError, OverflowError, binascii.Error) as error:
         return f"no readable array: {error}"
