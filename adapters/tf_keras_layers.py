@@ -110,6 +110,8 @@ def given(**arguments):
 
 
 def batch_norm(entry, mode):
+    if not entry.get("track", True):
+        raise Unsupported("a layer without moving statistics is not there")
     settings = ("momentum", "epsilon", "center", "scale", "trainable", "dtype")
     fused = {"fused": True, "unfused": False}.get(mode)
     return keras.layers.BatchNormalization(
@@ -375,8 +377,6 @@ class Layer(Network):
     """One batch normalisation, bare or in a model."""
 
     def __init__(self, layer, mode, workdir):
-        if not layer.get("track", True):
-            raise Unsupported("a layer without moving statistics is not there")
         self.build([dict(layer, kind="batch_norm", name="layer")], mode)
 
     def quantity(self, layer, name):

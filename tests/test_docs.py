@@ -10,8 +10,11 @@ from conformance.corpus import select
 from conformance.dialect import KNOBS
 from conformance.judge import VERDICTS
 from conformance.places import adapters, cases
+from conformance.render import history
 from conformance.render.html import html
+from conformance.runs import read
 from conformance.steps import STEPS
+from conformance.timeline import timeline
 
 ROOT = Path(__file__).parent.parent
 FRAMEWORKS = r"\b(torch|tensorflow|keras|tf|jax|flax|haiku|equinox|onnx|onnxruntime|paddle|mxnet|chainer|mlx)\b"
@@ -61,3 +64,10 @@ def test_the_report_is_the_rendering_of_the_run_files():
     assert paths
     made = report.build(select(cases(), ()), paths, known.load(adapters() / "known.yaml"))
     assert (ROOT / "reports/index.html").read_text() == html(made)
+
+
+def test_the_history_has_the_timeline_of_the_run_files():
+    """The table of docs/history.md is what `conformance timeline` prints; paste that when run files have come."""
+    _, _, pasted = (ROOT / "docs/history.md").read_text().partition("<!-- timeline -->\n")
+    printed = history.changes(timeline(select(cases(), ()), map(read, report.run_files(ROOT / "reports/runs"))))
+    assert "\n".join(printed).strip() == pasted.strip()
