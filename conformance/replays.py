@@ -31,6 +31,10 @@ class Asked(Dialect):
             object.__getattribute__(self, "asked").add(name)
         return object.__getattribute__(self, name)
 
+    def __deepcopy__(self, memo: object) -> Asked:
+        """Itself: what a copy of a layer asks for is asked for."""
+        return self
+
 
 def asked_of(dialect: Dialect) -> Asked:
     """A dialect of the same values that has not been asked for any yet."""
