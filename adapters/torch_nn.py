@@ -242,7 +242,9 @@ class Model:
             part.requires_grad_(trainable)
         if self.how == "eval_and_no_grad":
             change = self.kept_in_eval.difference_update if trainable else self.kept_in_eval.update
-            change(module for module in part.modules() if isinstance(module, tuple({*BATCH_NORMS.values()} - {no_layer})))
+            change(
+                module for module in part.modules() if isinstance(module, tuple({*BATCH_NORMS.values()} - {no_layer}))
+            )
         if self.how in ("eval_to_freeze", "eval_and_no_grad"):
             self.switch(trainable, of)
         if recompile:  # nothing is compiled here: to begin anew is to make a new optimizer

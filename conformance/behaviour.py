@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from conformance import replays
 from conformance.case import Case
-from conformance.causes import distances
+from conformance.causes import Cause, distances
 from conformance.dialect import Dialect
 from conformance.judge import Compared, K, Result
+from conformance.reference import trace
 from conformance.rounding import EPS
 
 
@@ -55,16 +55,28 @@ def behaviours(case: Case, seen: list[tuple[Result | None, Dialect]]) -> list[Be
             continue
         key = fingerprint(result)
         if key not in known:
-            new = Group([shown(step) for step in result.steps], breaks(result), [])
-            known[key] = next((group for group in groups if alike(group, new)), new)
+            new = group(result)
+            known[key] = next((other for other in groups if alike(other, new)), new)
             if known[key] is new:
                 groups.append(new)
         known[key].members.append(place)
-    groups.sort(key=lambda group: -len(group.members))
+    groups.sort(key=lambda one: -len(one.members))
     return [
-        Behaviour(letter(number), tuple(group.members), _knobs(case, seen, groups[0], group) if number else ())
-        for number, group in enumerate(groups)
+        Behaviour(letter(number), tuple(one.members), _knobs(case, seen, groups[0], one) if number else ())
+        for number, one in enumerate(groups)
     ]
+
+
+def same_trace(one: Result, other: Result) -> bool:
+    """Whether two results show the same, but for rounding; those that show nothing do."""
+    if not has_trace(one) or not has_trace(other):
+        return has_trace(one) == has_trace(other)
+    return fingerprint(one) == fingerprint(other) or alike(*(group(result) for result in (one, other)))
+
+
+def group(result: Result) -> Group:
+    """A class of its own."""
+    return Group([shown(step) for step in result.steps], frozenset(result.raised), [])
 
 
 def letter(number: int) -> str:
@@ -75,18 +87,14 @@ def letter(number: int) -> str:
 
 def has_trace(result: Result) -> bool:
     """Whether a result says what a target does: numbers, or an error of its own."""
-    return bool(result.steps) if result.verdict not in ("unsupported", "crashed", "hung") else False
-
-
-def breaks(result: Result) -> frozenset[int]:
-    """The steps that raised."""
-    return frozenset(result.raised)
+    silent = result.verdict in ("unsupported", "crashed", "hung")
+    return not silent and (bool(result.steps or result.raised) or result.verdict == "errored")
 
 
 def fingerprint(result: Result) -> object:
     """Something that only results with the same trace have in common."""
     return (
-        breaks(result),
+        frozenset(result.raised),
         tuple(
             (item.name, item.dtype, _raw(item.observed if item.divergence else item.expected))
             for step in result.steps
@@ -151,7 +159,7 @@ def _declared(seen: list[tuple[Result | None, Dialect]], group: Group) -> Dialec
 
 def shows(case: Case, dialect: Dialect, knob: str, value: str) -> bool:
     """Whether a case tells a dialect from the same one with another value of one knob."""
-    pairs = zip(replays.shown(case, dialect), replays.shown(case, dialect.under({knob: value})), strict=True)
+    pairs = zip(trace(case, dialect), trace(case, Cause(knob, value).under(dialect)), strict=True)
     return any(distance > 1 for here, there in pairs for distance in distances(here, there))
 
 

@@ -17,6 +17,7 @@ from conformance.cli import BAD_USAGE, CANNOT_RUN, GREEN, RED
 from conformance.corpus import Corpus, select
 from conformance.extent import Extent
 from conformance.process import Interpreter
+from conformance.render import json_, junit, markdown
 from conformance.render.html import write_page
 from conformance.render.terminal import print_report
 from conformance.run import Job, Ran, Watch, run
@@ -135,7 +136,9 @@ def render(made: report.Report, corpus: Corpus, excuses: list[known.Entry], fold
     return page
 
 
-def report_only(runs: Sequence[Path], root: Path, list_of_known: Path | None, folder: Path) -> int:
+def report_only(
+    runs: Sequence[Path], root: Path, list_of_known: Path | None, folder: Path, forms: Sequence[str] = ("html",)
+) -> int:
     """Judge and render stored runs; the exit status."""
     corpus = select(root, ())
     paths = [
@@ -147,9 +150,24 @@ def report_only(runs: Sequence[Path], root: Path, list_of_known: Path | None, fo
     excuses = excuses_from(list_of_known)
     made = report.build(corpus, paths, excuses)
     print_report(made)
-    write_page(made, folder / "index.html")
-    click.echo(f"report: {folder / 'index.html'}")
+    for form in forms:
+        click.echo(f"report: {write(made, form, folder)}")
     return GREEN if made.green else RED
+
+
+def write(made: report.Report, form: str, folder: Path) -> Path:
+    """Write a report in one of its forms; the file."""
+    if form == "html":
+        write_page(made, folder / "index.html")
+        return folder / "index.html"
+    name, rendered = {
+        "markdown": ("report.md", markdown.report),
+        "junit": ("report.xml", junit.report),
+        "json": ("report.json", json_.report),
+    }[form]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(rendered(made), encoding="utf-8")
+    return folder / name
 
 
 def smoke_test(name: str, interpreter: Interpreter) -> int:

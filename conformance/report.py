@@ -48,6 +48,11 @@ class Column:
         return {verdict: counted[verdict] for verdict in VERDICTS if counted[verdict]}
 
     @property
+    def departs(self) -> dict[str, str]:
+        """The knobs in which the declared dialect departs from the standard."""
+        return self.dialect.differences(STANDARD)
+
+    @property
     def green(self) -> bool:
         """Whether the run came to its end, was the same every time, and nothing in it is red."""
         return self.run.complete and not self.unsteady and all(result.green for result in self.results.values())

@@ -2,47 +2,30 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from dataclasses import dataclass, field, replace
+from functools import partial
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
-from conformance import load, report, runs, wire
-from conformance.dialect import STANDARD
+import reports
+from conformance import load, runs, wire
 from conformance.judge import VERDICTS, Compared, Divergence, Result
 from conformance.known import Entry
-from conformance.reference import trace
-from conformance.render import html, view
+from conformance.render import html
+from conformance.render.data import unpacked
+from conformance.render.table import Row, Stage, table
+from conformance.render.view import named, settings
 from conformance.render.words import GLYPHS, amount, numbers, times, why
 from conformance.strict_yaml import parse
+from reports import FUNCTIONAL, HOSTILE, LAYER, LONG, OVERRIDE, PLAIN, PROVENANCE, SHOWN, TORCH, made, seen
 
-VOID = {"meta", "br", "input", "wbr"}
-OVERRIDE = "\u202e"
-HOSTILE = f"""<script>alert('1')</script><img src=x onerror="alert(2)"> & "quoted" {OVERRIDE}txt.exe"""
-SHOWN = HOSTILE.replace(OVERRIDE, "\ufffd")
-LONG = "x" * 100_000
-PLAIN = {
-    "title": "The mean goes half of the way",  # to 2; the variance is 4 already, and all is exact in float32
-    "layer": {"features": 1, "momentum": 0.5, "epsilon": 0, "moving_mean": [1], "moving_variance": [4]},
-    "data": {"batch": [[1], [5]]},
-    "steps": [{"train": "batch"}, {"predict": "batch"}],
-}
-TORCH = runs.Target("torch_nn", "module", "torch", "2.13.0+cpu")
-LAYER = runs.Target("keras_layers", "layer", "keras", "3.15.1", "tensorflow 2.21.0")
-FUNCTIONAL = replace(LAYER, mode="functional")
-PROVENANCE = {
-    "suite": "0.1.0",
-    "python": "3.11.7",
-    "platform": "Linux-6.1-x86_64",
-    "versions": {"numpy": "2.4.6"},
-    "settings": {"OMP_NUM_THREADS": "1"},
-    "timeout": 60.0,
-    "command": ["conformance", "run", "torch_nn"],
-    "started": "2026-01-02T03:04:05+00:00",
-}
+VOID = {"meta", "br", "input", "wbr", "col"}
 
 
 @dataclass
@@ -71,69 +54,41 @@ class Page(HTMLParser):
         assert tag == self.opened.pop()
 
     def handle_data(self, data):
-        self.text += "" if self.opened[-1:] == ["style"] else data
+        self.text += "" if self.opened[-1:] in (["style"], ["script"]) else data
+
+    @property
+    def data(self):
+        """What the page's script makes its views of."""
+        return unpacked(re.search(r'id="data">([^<]*)<', self.source)[1])
+
+    @property
+    def everything(self):
+        """All texts, those of the views too."""
+        return "\n".join([self.text, *strings(self.data)])
 
     def all(self, name, tag=None):
         """The values of an attribute, on one kind of tag or on all."""
         return [value for where, what, value in self.attributes if what == name and tag in (None, where)]
 
 
-@dataclass
-class Cases:
-    """Cases by hand, where a report expects a folder of them."""
-
-    cases: dict
-
-    def __iter__(self):
-        return iter(self.cases.values())
-
-    @property
-    def ids(self):
-        return tuple(self.cases)
-
-    def case(self, case_id):
-        return self.cases[case_id]
-
-
-def made(case_id, **changes):
-    """A case, which differs from the plain one in some keys."""
-    return load.build(parse(json.dumps(PLAIN | changes), "x"), case_id, "0" * 16)
-
-
-def seen(case, **changes):
-    """The line of a target that does what the reference does; changes are quantities of the last step."""
-    float32 = (
-        {name: np.float32(value.expected) for name, value in o.quantities.items()} for o in trace(case, STANDARD)
-    )
-    steps = [{"quantities": {name: wire.encode(array) for name, array in step.items()}} for step in float32]
-    steps[-1]["quantities"] |= changes
-    return {"id": case.id, "steps": steps}
-
-
 @pytest.fixture
 def report_of(tmp_path):
     """A function: cases, and (target, lines) for each run -> report."""
+    return partial(reports.report_of, tmp_path)
 
-    def build(cases, *ran, cut_off=False, provenance=PROVENANCE, excuses=()):
-        corpus, columns = Cases({case.id: case for case in cases}), []
-        for number, (target, lines) in enumerate(ran):
-            path = tmp_path / f"{number}.jsonl"
-            answered = {line["id"] for line in lines}
-            asked = {case.id: case.digest for case in cases if cut_off or case.id in answered}
-            writer = runs.Writer(path, runs.Header(target, {}, provenance, asked))
-            for line in lines:
-                writer.write(line)
-            writer.close(None if cut_off else {"seconds": 1.0})
-            columns.append(report.column(corpus, runs.read(path), list(excuses)))
-        return report.Report(list(cases), columns)
 
-    return build
+def strings(value):
+    """The texts in a JSON value, one after the other."""
+    if isinstance(value, str):
+        return [value]
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+    return [text for item in inside for text in strings(item)]
 
 
 def cells(page):
-    """What the matrix says of a report with one case: the words of each cell."""
-    matrix = re.search(r'<table class="matrix">.*?</table>', page, re.DOTALL)[0]
-    return [words(cell) for cell in re.findall(r"<td>(.*?)</td>", matrix, re.DOTALL)]
+    """What the matrix says: the words of each cell of each case."""
+    rows = re.findall(r'<tr><th scope="row">(?:(?!</tr>).)*class="title".*?</tr>', page, re.DOTALL)
+    return [words(cell) for row in rows for cell in re.findall(r"<td[^>]*>(.*?)</td>", row, re.DOTALL)]
 
 
 def words(markup):
@@ -151,7 +106,7 @@ def test_tags_match_ids_are_unique_and_links_lead_to_them(report_of):
     page = Page(html.html(report_of([CASE, other], (TORCH, [seen(CASE), made_up]), (LAYER, [seen(CASE, gamma=None)]))))
     ids = page.all("id")
     assert len(ids) == len(set(ids))
-    assert {link[1:] for link in page.all("href") if link.startswith("#")} <= set(ids)
+    assert {link[1:] for link in page.all("href")} <= {*ids, "timeline"}
 
 
 @pytest.mark.parametrize("name", ["title", "question", "answer", "effect"])
@@ -161,8 +116,8 @@ def test_a_case_is_text(report_of, name):
     expected, page = (Page(html.html(report_of([case], (TORCH, [seen(case)])))) for case in (benign, hostile))
     assert expected.tags == page.tags
     assert {entry[:2] for entry in expected.attributes} == {entry[:2] for entry in page.attributes}
-    assert SHOWN in page.text
-    assert OVERRIDE not in page.source
+    assert SHOWN in page.everything
+    assert OVERRIDE not in page.source + page.everything
 
 
 def hostile_results():
@@ -182,52 +137,34 @@ def test_an_adapter_is_text(report_of, result):
     made_report = report_of([case], (target, [seen(case)]), provenance=provenance)
     column = replace(made_report.columns[0], results={"a/b": result})
     page = Page(html.html(replace(made_report, columns=[column])))
-    assert not page.tags & {"script", "img"}
+    assert ["octet", "octet"] == [kind.split("/")[1].split("-")[0] for kind in page.all("type", "script")]
+    assert "img" not in page.tags
     assert [] == [name for _, name, _ in page.attributes if name.startswith("on") or name == "src"]
-    assert SHOWN in page.text
-    assert OVERRIDE not in page.source
+    assert SHOWN in page.everything
+    assert OVERRIDE not in page.source + page.everything
 
 
 def test_long_texts_are_cut_and_it_is_said(report_of):
     """A text of 100 kB costs a page two kB, and the page says that more was there."""
     steps = [{"quantities": {}, "raised": ["ValueError", LONG]}]
     page = Page(html.html(report_of([CASE], (TORCH, [{"id": CASE.id, "steps": steps}]))))
-    assert "(cut: 98,026 more characters)" in page.text
-    assert len(page.source) < 50_000
+    assert "(cut: 98,026 more characters)" in page.everything
+    assert max(map(len, strings(page.data))) < 2100
 
 
 def test_what_utf_8_cannot_hold_is_replaced(report_of, tmp_path):
     """A lone surrogate or a control code in a run file does not keep the page from being written."""
     line, page = {"id": CASE.id, "crashed": "a\ud800b\x00c\x1b[31md"}, tmp_path / "folder" / "page.html"
     html.write_page(report_of([CASE], (TORCH, [line])), page)
-    assert "a\ufffdb\ufffdc\ufffd[31md" in page.read_text("utf-8")
-
-
-def test_links_leave_only_for_the_web(report_of):
-    """Sources and links of known divergences are links; what merely looks like one is text."""
-    case = made("a/b", sources=['https://example.org/?a=1&b="2"', {"url": "http://example.org", "says": "so it is"}])
-    known = Entry(target="*", case="*", reason="Discussed with javascript:alert(1) at", link="https://example.org/4.")
-    seen_differently = seen(case, gamma=wire.encode(np.float32([7])))
-    page = Page(html.html(report_of([case], (TORCH, [seen_differently]), excuses=[known])))
-    outward = [link for link in page.all("href") if not link.startswith("#")]
-    assert ['https://example.org/?a=1&b="2"', "http://example.org", "https://example.org/4"] == outward
-    assert ["noopener noreferrer"] * 3 == page.all("rel")
-
-
-@pytest.mark.parametrize(
-    "address", ["javascript:alert(1)//https://", "data:text/html,x", " https://a", f"https://{LONG}"]
-)
-def test_only_the_web_can_be_linked(address):
-    """An address of another kind, or one that would be cut, is shown as text."""
-    assert not html.web(address)
+    assert "a\ufffdb\ufffdc\ufffd[31md" in Page(page.read_text("utf-8")).everything
 
 
 def test_anchors_are_for_ever(report_of):
-    """A case, a case in a target, and the names that a case had are found under ids that follow from names alone."""
+    """A case, a target, and the names that a case had are found under ids that follow from names alone."""
     case = made("freeze/some_case", formerly=["old/name"])
     ids = Page(html.html(report_of([case], (TORCH, [seen(case)])))).all("id")
     target = "torch_nn-module-torch-2.13.0+cpu"
-    expected = {"case/freeze/some_case", f"case/freeze/some_case/{target}", "case/old/name", f"target/{target}"}
+    expected = {"case/freeze/some_case", "case/old/name", f"target/{target}"}
     assert expected == {name for name in ids if "/" in name}
 
 
@@ -252,7 +189,7 @@ def test_two_runs_of_one_target_are_told_apart(report_of):
 def test_modes_of_an_adapter_stand_together(report_of):
     """Columns are grouped by adapter and environment, in the order of the first of each."""
     ran = [(target, [seen(CASE)]) for target in (LAYER, TORCH, FUNCTIONAL)]
-    heads = view.named(report_of([CASE], *ran).columns)
+    heads = named(report_of([CASE], *ran).columns)
     assert ["layer", "functional", "module"] == [head.mode for head in heads]
 
 
@@ -266,11 +203,12 @@ def test_the_same_report_gives_the_same_bytes(report_of, tmp_path):
 
 
 def test_what_was_not_run_is_blank(report_of):
-    """A case that a target was not given says so, and has no verdict's colour."""
+    """A case that a target was not given has no word and no verdict's colour; the legend says what blank means."""
     other = made("freeze/other")
     page = html.html(report_of([CASE, other], (TORCH, [seen(CASE)]), (LAYER, [seen(other)])))
-    assert ["✓ conforms 0", "not run", "not run", "✓ conforms 0"] == cells(page)
-    assert '<td><span class="absent">not run</span></td>' in page
+    assert ["✓ conforms A 0", "", "", "✓ conforms A 0"] == cells(page)
+    assert 2 == page.count("<td></td></tr>") + page.count("<td></td><td class")
+    assert "blank: not run" in Page(page).text
 
 
 def test_a_run_that_was_cut_off_says_so(report_of):
@@ -279,14 +217,7 @@ def test_a_run_that_was_cut_off_says_so(report_of):
     made_report = report_of([CASE, other], (TORCH, [seen(CASE)]), cut_off=True)
     page = Page(html.html(made_report))
     assert "cut off after 1 of 2 cases" in page.text
-    assert ["✓ conforms 0", "? missing"] == cells(page.source)
-
-
-def test_only_what_needs_a_look_is_open(report_of):
-    """Details of green results are closed, of all others open."""
-    page = html.html(report_of([CASE], (TORCH, [seen(CASE)]), (LAYER, [seen(CASE, gamma=None)])))
-    details = re.findall(r'<details class="result".*?>', page)
-    assert ['<details class="result">', '<details class="result" open>'] == details
+    assert ["✓ conforms A 0", "? missing"] == cells(page.source)
 
 
 @pytest.mark.parametrize("verdict", VERDICTS)
@@ -306,17 +237,35 @@ def test_a_summary_has_counts_and_the_worst_error_of_what_conforms(report_of):
     results = made_report.columns[0].results
     results[CASE.id] = replace(results[CASE.id], error=0.25)
     page = html.html(made_report)
-    row = words(re.search(r'<tr><th scope="row">.*?</tr>', page, re.DOTALL)[0])
-    run = "2026-01-02 03:04:05 UTC Python 3.11.7 Linux-6.1-x86_64"
-    assert f"torch_nn[module] torch 2.13.0+cpu 1 1 1 unexplained 0 0.25 {run}" == row
+    row = words(re.search(r'<tr id="target/.*?</tr>', page, re.DOTALL)[0])
+    assert "torch_nn[module] torch 2.13.0+cpu 1 1 1 unexplained 0 0.25 the standard" == row
+    facts = dict(Page(page).data["targets"][0]["facts"])
+    assert ("2026-01-02 03:04:05 UTC", "3.11.7", "Linux-6.1-x86_64") == (
+        facts["started"],
+        facts["python"],
+        facts["platform"],
+    )
 
 
 def test_nothing_is_ranked_and_nothing_is_loaded(report_of):
     """No percentage is in the text, and the page asks for no other file."""
     page = Page(html.html(report_of([CASE], (TORCH, [seen(CASE)]))))
-    assert "%" not in page.text
-    assert not page.tags & {"script", "link", "img", "iframe", "object", "base"}
+    assert "%" not in page.everything
+    assert not page.tags & {"link", "img", "iframe", "object", "base"}
+    assert [] == page.all("src")
     assert not re.search(r"url\(|@import", page.source)
+
+
+def test_only_the_scripts_of_the_page_may_run(report_of):
+    """The policy names each script by its digest, so that nothing that gets into the page can run."""
+    page = html.html(report_of([CASE], (TORCH, [seen(CASE)])))
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1]
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts]
+    assert 2 == len(digests)
+    assert all(f"&#39;sha256-{digest}&#39;" in policy for digest in digests)
+    assert policy.startswith("default-src &#39;none&#39;; script-src &#39;sha256-")
+    assert "unsafe-eval" not in policy
 
 
 @pytest.mark.parametrize("cases", [[], [CASE]])
@@ -327,8 +276,8 @@ def test_nothing_has_been_run(report_of, cases):
 
 def test_a_table_of_steps_shows_what_changed(report_of):
     """What is as it was before is only named; expected and observed that print alike stand there once."""
-    stages, differ = view.table(report_of([CASE], (TORCH, [seen(CASE)])).columns[0].results[CASE.id], CASE)
-    moving_mean = view.Row("moving_mean", "[2]", "", "0", "", departs=False, first=False)
+    stages, differ = table(report_of([CASE], (TORCH, [seen(CASE)])).columns[0].results[CASE.id], CASE)
+    moving_mean = Row("moving_mean", "[2]", "", "0", "", departs=False, first=False)
     assert ["output", "moving_mean", "moving_variance", "gamma", "beta"] == [row.name for row in stages[0].rows]
     assert moving_mean == stages[0].rows[1]
     assert ["output"] == [row.name for row in stages[1].rows]
@@ -347,7 +296,7 @@ def test_a_table_of_steps_shows_what_changed(report_of):
 def test_a_table_of_steps_marks_the_first_divergence(report_of, observed, shown, note):
     """What departs is shown beside what was expected, with the place or the reason, and the first is marked."""
     line = seen(CASE, output=wire.encode(np.float32(observed)), beta=wire.encode(np.float32([7])))
-    stages, differ = view.table(report_of([CASE], (TORCH, [line])).columns[0].results[CASE.id], CASE)
+    stages, differ = table(report_of([CASE], (TORCH, [line])).columns[0].results[CASE.id], CASE)
     output, beta = stages[1].rows
     assert (shown, note, True, True) == (output.observed, output.note, output.departs, output.first)
     assert ("[7]", "", True, False) == (beta.observed, beta.note, beta.departs, beta.first)
@@ -358,7 +307,7 @@ def test_what_stays_wrong_is_shown_again(report_of):
     """A quantity that departs is never passed over as unchanged."""
     line = seen(CASE, gamma=wire.encode(np.float32([7])))
     line["steps"][0]["quantities"]["gamma"] = line["steps"][1]["quantities"]["gamma"]
-    stages, _ = view.table(report_of([CASE], (TORCH, [line])).columns[0].results[CASE.id], CASE)
+    stages, _ = table(report_of([CASE], (TORCH, [line])).columns[0].results[CASE.id], CASE)
     assert ["output", "gamma"] == [row.name for row in stages[1].rows]
 
 
@@ -371,16 +320,16 @@ def test_steps_after_an_error_are_named(report_of):
     """Where a target breaks off, the rest of the case is there, and what was raised."""
     line = seen(CASE)
     line["steps"][1] = {"quantities": {}, "raised": ["ValueError", "no"]}
-    stages, _ = view.table(report_of([CASE], (TORCH, [line])).columns[0].results[CASE.id], CASE)
-    assert view.Stage("predict batch", "ValueError: no", [], []) == stages[1]
+    stages, _ = table(report_of([CASE], (TORCH, [line])).columns[0].results[CASE.id], CASE)
+    assert Stage("predict batch", "ValueError: no", [], []) == stages[1]
 
 
 def test_reasons_and_exceptions_are_on_the_page(report_of):
     """What an adapter gave as the reason, and what a framework raised, can be read."""
     raised = {"id": CASE.id, "steps": [{"quantities": {}, "raised": ["ValueError", "of one"]}]}
     page = Page(html.html(report_of([CASE], (TORCH, [raised]), (LAYER, [{"id": CASE.id, "unsupported": "no masks"}]))))
-    assert "step 1 raised ValueError: of one" in page.text
-    assert "no masks" in page.text
+    assert "step 1 raised ValueError: of one" in page.everything
+    assert "no masks" in page.everything
 
 
 def test_a_known_exception_is_still_shown(report_of):
@@ -388,8 +337,8 @@ def test_a_known_exception_is_still_shown(report_of):
     raised = {"id": CASE.id, "steps": [{"quantities": {}, "raised": ["ValueError", "of one"]}]}
     known = Entry(target="*", case="*", reason="They refuse on purpose")
     page = Page(html.html(report_of([CASE], (TORCH, [raised]), excuses=[known])))
-    assert "They refuse on purpose" in page.text
-    assert "raised ValueError: of one" in page.text
+    assert "They refuse on purpose" in page.everything
+    assert "ValueError: of one" in page.everything
 
 
 def test_a_case_shows_what_it_is(report_of):
@@ -402,12 +351,12 @@ def test_a_case_shows_what_it_is(report_of):
     data = {"batch": [[1], [5]], "large": {"random_state": 1, "normal": [60, 1]}}
     case = replace(made("a/b", data=data), text=made("a/b").text)
     page = Page(html.html(report_of([case], (TORCH, [seen(made("a/b"))]))))
-    assert "features: 1, momentum: 0.5, epsilon: 0.0, moving_mean: [1]" in page.text
-    assert "the first 24 of 60 numbers, shape (60, 1)" in page.text
+    assert "features: 1, momentum: 0.5, epsilon: 0.0, moving_mean: [1]" in page.everything
+    assert "the first 24 of 60 numbers, shape (60, 1)" in page.everything
     expected = [("dense", "name: stem, kernel: [[1, 2]]"), ("batch_norm", ""), ("activation", "tanh")]
     expected[1] = ("batch_norm", "features: 2, momentum: 0.5, epsilon: 0.001, name: norm")
     without_layer = {key: value for key, value in PLAIN.items() if key != "layer"} | {"network": network}
-    assert expected == list(view.settings(load.build(parse(json.dumps(without_layer), "x"), "a/b", "")))
+    assert expected == list(settings(load.build(parse(json.dumps(without_layer), "x"), "a/b", "")))
 
 
 @pytest.mark.parametrize(

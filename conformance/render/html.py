@@ -1,34 +1,43 @@
-"""A report as one page of HTML that needs nothing but itself: no network, no script, no other file.
+"""A report as one page of HTML that needs nothing but itself: no network, no other file.
 
-Whatever comes from cases, adapters and frameworks is text to the template, which escapes it; `fit` makes it fit to be
-shown. The same report gives the same bytes.
+Whatever comes from cases, adapters and frameworks is text to the template, which escapes it, and to the page's script,
+which only ever makes text nodes of it; `fit` makes it fit to be shown. The same report gives the same bytes.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+import base64
+import hashlib
 from functools import cache
+from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
-from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from conformance.dialect import KNOBS
 from conformance.judge import VERDICTS
-from conformance.render.view import named, settings, subjects, table
-from conformance.render.words import GLYPHS, numbers, sentence, times, why
+from conformance.render import text
+from conformance.render.data import data, deflated, meanings, packed
+from conformance.render.view import named, subjects
+from conformance.render.words import GLYPHS, TONES, WORDS, times
 from conformance.report import Report
 
-LONGEST = 2000
-WORTH_CUTTING = 100
-LONGEST_HINT = 240
-TONES = {"conforms": "good", "known": "noted", "unsupported": "none", "unavailable": "none"}
-UNFIT = re.compile(  # control codes, what turns the direction of the text that follows, and what is no character
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
+PARTS = Path(__file__).parent / "page"
+SCRIPTS = (
+    "base.js",
+    "data.js",
+    "query.js",
+    "matrix.js",
+    "steps.js",
+    "plot.js",
+    "case.js",
+    "target.js",
+    "pair.js",
+    "main.js",
 )
-LINK = re.compile(r"(https?://[^\s<>\"']+[^\s<>\"'.,;:!?)\]])")
+EARLY = 'document.documentElement.classList.add("scripted");'  # so that nothing is shown that is taken away again
 
 
 def write_page(report: Report, page: Path) -> None:
@@ -44,10 +53,13 @@ def html(report: Report) -> str:
     return template().render(
         heads=heads,
         groups=[list(group) for _, group in groupby(heads, key=lambda head: head.group)],
-        subjects=subjects(report.cases, heads),
+        subjects=subjects(report, heads),
         cases=len(report.cases),
         current={case.id for case in report.cases},
         used=verdicts,
+        library=Markup(deflated(library())),  # noqa: S704 - base64
+        policy=policy(),
+        data=Markup(packed(data(report, heads))),  # noqa: S704 - base64
     )
 
 
@@ -55,58 +67,52 @@ def html(report: Report) -> str:
 def template() -> Template:
     """The template, compiled, with the words that it may use."""
     environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader(PARTS),
         autoescape=True,
         finalize=fit,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"anchor": anchor, "times": times, "hint": hint, "numbers": numbers}
+    environment.filters |= {"anchor": text.anchor, "times": times}
     environment.globals |= {
         "VERDICTS": VERDICTS,
         "GLYPHS": GLYPHS,
         "TONES": TONES,
-        "pieces": pieces,
-        "sentence": sentence,
-        "settings": settings,
-        "table": table,
-        "why": why,
+        "WORDS": WORDS,
+        "KNOBS": KNOBS,
+        "meanings": meanings(),
+        "style": Markup((PARTS / "page.css").read_text("utf-8")),  # noqa: S704 - our own
+        "early": Markup(EARLY),  # noqa: S704 - our own
+        "script": Markup(script()),  # noqa: S704 - our own
     }
-    environment.tests["web"] = web
     return environment.get_template("page.html.j2")
+
+
+@cache
+def script() -> str:
+    """The page's script, in one piece."""
+    return '"use strict";\n' + "".join((PARTS / name).read_text("utf-8") for name in SCRIPTS)
+
+
+@cache
+def library() -> str:
+    """The script of the plotting library; empty where it is not installed: the page then has tables only."""
+    found = find_spec("bokeh")
+    places = found.submodule_search_locations if found else None
+    files = [Path(place) / "server" / "static" / "js" / "bokeh.min.js" for place in places or ()]
+    return next((file.read_text("utf-8") for file in files if file.is_file()), "")
+
+
+@cache
+def policy() -> str:
+    """What the browser may do with the page: run these scripts and no other, load nothing, send nothing."""
+    digests = (hashlib.sha256(text.encode()).digest() for text in (EARLY, script(), library()))
+    allowed = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
+    rest = "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    return f"default-src 'none'; script-src {allowed}; {rest}"
 
 
 def fit(value: object) -> object:
     """What the template is about to print: texts mended, everything else as it is."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return value if len(value) <= LONGEST and value.isprintable() else mended(value)
-    return value
-
-
-def mended(text: str) -> str:
-    """A text cut where cutting is worth it, which is said, with a sign in place of every code that has no sign."""
-    cut = len(text) - LONGEST
-    kept = f"{text[:LONGEST]} … (cut: {cut:,} more characters)" if cut > WORTH_CUTTING else text
-    return UNFIT.sub("\ufffd", kept.replace("\r\n", "\n"))
-
-
-def hint(text: str) -> str:
-    """A text short enough for a tooltip."""
-    return text if len(text) <= LONGEST_HINT else text[:LONGEST_HINT] + " …"
-
-
-def anchor(*parts: str) -> str:
-    """The id of an element, which is also how links write it."""
-    return quote("/".join(parts), safe="/+", errors="replace")
-
-
-def pieces(text: str) -> Iterator[tuple[str, bool]]:
-    """A text in pieces, each with whether it is an address on the web."""
-    for index, piece in enumerate(LINK.split(mended(text))):
-        yield piece, index % 2 == 1
-
-
-def web(address: str) -> bool:
-    """Whether a text can be made a link."""
-    return address.startswith(("https://", "http://")) and len(address) <= LONGEST
+    return text.fit(value) if isinstance(value, str) and not isinstance(value, Markup) else value

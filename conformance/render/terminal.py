@@ -8,14 +8,16 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from conformance.case import Case
+from conformance.compare import KINDS, Change, Comparison
 from conformance.dialect import STANDARD, Dialect
 from conformance.judge import VERDICTS, K, Result
 from conformance.reference import trace
+from conformance.render.text import fit
 from conformance.render.words import GLYPHS, amount, numbers, sentence, why
 from conformance.report import Report
 from conformance.rounding import EPS
 
-__all__ = ["print_case", "print_report", "print_steps", "why"]
+__all__ = ["comparison", "print_case", "print_report", "print_steps", "why"]
 
 
 def print_case(case: Case, dialect: Dialect, console: Console | None = None) -> None:
@@ -94,3 +96,17 @@ def print_steps(result: Result, case: Case, console: Console) -> None:
             table.add_row(escape(first), item.name, expected, escape(observed), amount(item.error), style=style)
             first = ""
     console.print(table)
+
+
+def comparison(made: Comparison) -> str:
+    """What changed, a line each; what is the same is only counted."""
+    lines = [told(change) for kind in KINDS if kind != "same" for change in made.of(kind)]
+    counts = ", ".join(f"{count} {kind}" for kind, count in made.counts.items())
+    return "\n".join([*map(fit, lines), counts]) + "\n"
+
+
+def told(change: Change) -> str:
+    """One change on one line."""
+    before, after = (side.verdict if side else "not run" for side in (change.before, change.after))
+    reason = " ".join(why(change.after).split()) if change.after else ""
+    return f"{change.kind:10} {change.target} {change.case}: {before} -> {after}" + (f"; {reason}" if reason else "")

@@ -25,6 +25,26 @@ GLYPHS = {
     "missing": "?",
     "unavailable": "∅",
 }
+TONES = {"conforms": "good", "known": "noted", "unsupported": "none", "unavailable": "none"}
+WORDS = {
+    "target": "an adapter (one API of a framework) in one of its modes, in one environment",
+    "mode": "how an adapter drives its API, for example eager or compiled; some are only about some of the cases",
+    "case": "a claim about what a layer does, as a sequence of steps with data; its id stays the same for ever",
+    "step": "one thing done to the layer: train, predict, fit, freeze, save, restore and so on",
+    "quantity": "what is looked at after every step: the output, the moving statistics, gamma, beta, gradients, a loss",
+    "momentum": "the fraction of the old moving statistic that is kept, here and everywhere in the suite",
+    "bound": "how far honest floating-point arithmetic may be off at this step, given these numbers",
+    "error": "the distance from the reference in units of the bound: up to 1 is rounding, a wrong convention is "
+    "usually thousands; ∞ where there is nothing to measure, such as a missing quantity or another shape",
+    "letter": "targets with the same letter in a row behave alike at every step, within rounding, whatever they "
+    "declare; A is what most of them do, which does not make it right",
+    "dialect": "the conventions that a target declares; the verdict says whether it does what it declares",
+    "standard": "the dialect in which the expected values of the cases are written",
+    "reference": "our own implementation in float64, under the dialect that the target declares",
+    "known": "on the list of known divergences, which gives a reason and often a link",
+    "cut": "of long arrays the first 24 numbers are shown, and how many there are; texts end after 2,000 characters. "
+    "The error of a row stands in the tables where it is above 1; the run files have all numbers",
+}
 MOST = 24
 LARGEST_ERROR = 1e9
 

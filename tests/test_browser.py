@@ -1,0 +1,387 @@
+"""The page in a real browser: every view by its link, filter, keyboard, hostile texts, accessibility in both themes.
+
+Debian's Chromium is driven by playwright. Where it is missing these tests are skipped, which is said; with CI set
+they fail.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+
+import reports
+from conformance import wire
+from conformance.dialect import STANDARD
+from conformance.known import Entry
+from conformance.render import html
+from reports import FUNCTIONAL, HOSTILE, LAYER, SHOWN, TORCH, made, seen
+
+CHROMIUM = Path("/usr/bin/chromium")
+MISSING = f"{CHROMIUM} is not there (Debian: apt-get install chromium): THE PAGE WAS NOT TRIED IN A BROWSER"
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists() and not os.environ.get("CI"), reason=MISSING)
+
+FREEZE = made("freeze/some_case", question="Does it move?", answer="No, not at all.", statements=["FREEZE-1"])
+UPDATE = made(
+    "update/variance",
+    title="The variance is divided by n",
+    question="Divided by what?",
+    formerly=["update/old_name"],
+    sources=["https://example.org/?a=1&b=2"],
+)
+LINKED = Entry(
+    target="keras_layers[layer]", case="freeze/*", reason="See javascript:alert(1) and", link="https://e.org/4."
+)
+NEWER = replace(TORCH, version="2.14.0")
+SAMPLE = {"variance": "sample"}
+ONE, TWO = "torch_nn-module-torch-2.13.0%2Bcpu", "keras_layers-layer-keras-3.15.1-tensorflow-2.21.0"
+VIEWS = {
+    "": "All results",
+    "matrix": "All results",
+    "matrix?sort=disagreement": "All results",
+    "questions": "Questions and answers",
+    "targets": "Targets",
+    "timeline": "Versions",
+    "legend": "Legend",
+    "case/update/variance": UPDATE.text.title,
+    "case/update/old_name": UPDATE.text.title,
+    f"case/update/variance/{ONE}": UPDATE.text.title,
+    f"target/{ONE}": "torch_nn[module] torch 2.13.0+cpu",
+    f"pair/{ONE}/{TWO}": "torch_nn[module] and keras_layers[layer]",
+    "case/gone/for_ever": "There is no such case",
+    f"case/update/variance/{ONE}x": "There is no such target",
+    "target/nobody": "There is no such target",
+    "pair/nobody": "There is no such target",
+    "something_else": "All results",
+}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium without a window."""
+    with sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def page_file(tmp_path_factory):
+    """A page with two cases, four targets, two classes, a known divergence and two versions."""
+    sample = STANDARD.under(SAMPLE)
+    wrong = seen(FREEZE, gamma=wire.encode(np.float32([7])))
+    ran = [
+        (TORCH, [seen(FREEZE, sample), seen(UPDATE, sample)], SAMPLE),
+        (NEWER, [seen(FREEZE, sample), seen(UPDATE)], SAMPLE),
+        (LAYER, [wrong, seen(UPDATE)]),
+        (FUNCTIONAL, [seen(UPDATE)]),
+    ]
+    return written(tmp_path_factory.mktemp("page"), [FREEZE, UPDATE], *ran, excuses=[LINKED])
+
+
+def written(folder, *given, **options):
+    """The file of a report."""
+    html.write_page(reports.report_of(folder, *given, **options), folder / "index.html")
+    return folder / "index.html"
+
+
+@pytest.fixture
+def visit(browser):
+    """A function: file, fragment, settings of the browser -> the page, once its script is ready; nothing may fail."""
+    opened, failed = [], []
+
+    def visit(file, fragment="", *, scripted=True, **settings):
+        context = browser.new_context(java_script_enabled=scripted, **settings)
+        opened.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: failed.append(str(error)))
+        page.on("console", lambda said: failed.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("dialog", lambda dialog: failed.append(dialog.message))
+        page.on(
+            "request", lambda made: failed.append(made.url) if not made.url.startswith(("file:", "data:")) else None
+        )
+        page.goto(f"file://{file}#{fragment}")
+        if scripted:
+            page.wait_for_selector("html[data-ready]", state="attached")
+        return page
+
+    yield visit
+    for context in opened:
+        context.close()
+    assert [] == failed
+
+
+def fragment(page):
+    """What the address says of the view."""
+    return page.evaluate("location.hash.slice(1)")
+
+
+def rows(page):
+    """The cases that the matrix shows."""
+    return [text.strip() for text in page.locator(".block tbody tr:not(.subject):visible .short").all_text_contents()]
+
+
+def heads(page):
+    """The modes above the columns that the matrix shows."""
+    return page.locator(".heads tr:last-child a:visible").all_inner_texts()
+
+
+@pytest.mark.parametrize("fragment", VIEWS)
+def test_every_view_is_opened_by_its_link(visit, page_file, fragment):
+    """A link leads to its view, alone, with its heading; a link to what is gone says so."""
+    page = visit(page_file, fragment)
+    assert [VIEWS[fragment]] == page.locator("h2:visible").all_inner_texts()
+
+
+def test_a_link_is_followed_and_the_way_back_too(visit, page_file):
+    """From a cell to its case, to the target, and back with the browser's own button."""
+    page = visit(page_file)
+    cell = page.locator(".block tbody tr:not(.subject) td").first
+    cell.hover()
+    cell.get_by_role("link").click()
+    assert f"case/freeze/some_case/{ONE.replace('%2B', '+')}" == fragment(page)
+    page.get_by_role("link", name="All targets in this case").click()
+    assert "case/freeze/some_case" == fragment(page)
+    assert "H2" == page.evaluate("document.activeElement.tagName")
+    page.go_back()
+    page.go_back()
+    assert ["All results"] == page.locator("h2:visible").all_inner_texts()
+
+
+def test_a_case_shows_classes_causes_and_numbers(visit, page_file):
+    """The question, the answer, who does what, by which convention they differ, and the numbers of each class."""
+    page = visit(page_file, "case/update/variance")
+    text = page.locator("#drawn").inner_text()
+    assert "Divided by what?" in text
+    assert "By declaration: variance = sample where A has population" in text
+    marked = page.locator("tr.differs").all_inner_texts()
+    assert ["moving_variancediffers", "[4]", "[6]"] == marked[0].split("\t")
+    assert "conformance run torch_nn --mode module --case update/variance" in text
+
+
+def test_a_case_has_a_plot_of_what_differs(visit, page_file):
+    """One line for each class, drawn by the library, and said in words for those who do not see it."""
+    page = visit(page_file, "case/update/variance")
+    plot = page.get_by_role("img", name="moving_variance after each step. Class A: 4, 4. Class B: 6, 6")
+    plot.locator("canvas").first.wait_for()
+    assert 1 == page.locator(".plot").count()
+
+
+def test_a_result_marks_the_first_divergence(visit, page_file):
+    """Expected and observed beside each other, and the place where it begins."""
+    page = visit(page_file, f"case/freeze/some_case/{TWO}")
+    assert ["gammafirst divergence"] == page.locator("tr.departs th").all_text_contents()
+    assert ["gammafirst divergence\t[1]\t[7]\t> 1e9"] == page.locator("tr.departs").all_inner_texts()
+
+
+def test_what_was_not_run_is_said(visit, page_file):
+    """A cell without a result has no verdict, in the matrix and behind it."""
+    name = TWO.replace("layer-keras", "functional-keras")
+    page = visit(page_file, f"case/freeze/some_case/{name}")
+    assert "not run" in page.locator("#drawn").inner_text()
+    assert 0 == page.locator("#drawn .badge").count()
+
+
+def test_a_target_shows_what_it_declares_and_where_it_departs(visit, page_file):
+    """Known divergences, conventions beside the standard, errors, the run."""
+    text = visit(page_file, f"target/{TWO}").locator("#drawn").inner_text()
+    assert "See javascript:alert(1) and https://e.org/4." in text
+    assert "Nothing in this run is red." in text
+    assert "2026-01-02 03:04:05 UTC" in text
+
+
+def test_two_targets_are_compared(visit, page_file):
+    """The conventions in which they differ, the cases in which they do, and why; the other target can be chosen."""
+    page = visit(page_file, f"target/{ONE}")
+    page.get_by_label("Compare with").select_option(label="keras_layers[layer] · keras 3.15.1 on tensorflow 2.21.0")
+    assert f"pair/{ONE.replace('%2B', '+')}/{TWO}" == fragment(page)
+    text = page.locator("#drawn").inner_text()
+    assert "Of 2 cases that both were given they behave differently in 2, alike in 0." in text
+    assert "variance: sample, not population" in text
+
+
+def test_versions_are_compared(visit, page_file):
+    """A case in which a version does something else than the one before has a row."""
+    page = visit(page_file, "timeline")
+    assert [UPDATE.text.title] == page.locator("#drawn tbody th").all_inner_texts()
+
+
+@pytest.mark.parametrize(
+    ("query", "cases", "targets"),
+    [
+        ("status:known", ["some_case"], 4),
+        ("status:red", ["variance"], 4),
+        ("-status:red", ["some_case"], 4),
+        ("target:keras*", ["some_case", "variance"], 2),
+        ("target:keras* -target:*functional*", ["some_case", "variance"], 1),
+        ("tag:freeze", ["some_case"], 4),
+        ("tag:FREEZE-1", ["some_case"], 4),
+        ("case:*/old_name", ["variance"], 4),
+        ("is:different target:torch*", ["variance"], 2),
+        ("is:same target:torch*", ["some_case"], 2),
+        ("knob:variance", ["variance"], 4),
+        ("divided by", ["variance"], 4),
+        ('"by divided"', [], 4),
+        ("status:nonsense", [], 4),
+        ("target:nobody", ["some_case", "variance"], 0),
+    ],
+)
+def test_the_filter_leaves_what_fits(visit, page_file, query, cases, targets):
+    """Typed or linked, a filter leaves the same, and stands in the address; nothing found is said."""
+    page = visit(page_file)
+    page.get_by_label("Filter").fill(query)
+    empty = not cases or not targets
+    for view in (page, visit(page_file, fragment(page))):
+        assert query == view.get_by_label("Filter").input_value()
+        assert (cases, targets) == (rows(view), len(heads(view)))
+        assert empty == view.locator("#nothing").is_visible()
+        assert ("Nothing found" in view.locator("#found").inner_text()) == empty
+
+
+def test_a_filter_says_what_it_does_not_know(visit, page_file):
+    """A word that no status has is named with those that there are."""
+    page = visit(page_file, "matrix?q=status:nonsense")
+    assert "there is no status:nonsense; status can be red, green, conforms" in page.locator("#nothing").inner_text()
+
+
+def test_questions_are_filtered_too(visit, page_file):
+    """The words of a search leave the questions that they are in."""
+    page = visit(page_file, "questions?q=divided")
+    assert ["Divided by what?"] == page.locator("article:visible h4").all_inner_texts()
+
+
+def test_the_keyboard_reaches_everything(visit, page_file):
+    """Filter, cells in all directions, opening, emptying."""
+    page = visit(page_file)
+    page.keyboard.press("Control+k")
+    page.keyboard.type("tag:update")
+    assert ["variance"] == rows(page)
+    page.keyboard.press("Escape")
+    assert ["some_case", "variance"] == rows(page)
+    page.locator(".block a[tabindex='0']").focus()
+    for key in ("ArrowRight", "ArrowDown", "ArrowDown", "ArrowRight"):
+        page.keyboard.press(key)
+    assert "update/variance" in page.evaluate("document.activeElement.getAttribute('href')")
+    assert "conforms" in page.locator("#peek").inner_text() or "diverges" in page.locator("#peek").inner_text()
+    page.keyboard.press("Enter")
+    assert [UPDATE.text.title] == page.locator("h2:visible").all_inner_texts()
+
+
+def test_subjects_are_folded_and_sorted(visit, page_file):
+    """Both stand in the address; the row with most classes comes first."""
+    page = visit(page_file)
+    page.get_by_role("button", name="freeze").click()
+    assert ["variance"] == rows(page)
+    assert ["variance"] == rows(visit(page_file, fragment(page)))
+    page.get_by_role("button", name="Unfold all").click()
+    page.get_by_label("Order").select_option("disagreement")
+    assert "sort=disagreement" in fragment(page)
+    assert {"some_case", "variance"} == set(rows(page))
+    page.get_by_label("Order").select_option("")
+    assert ["some_case", "variance"] == rows(page)
+
+
+def test_a_command_is_copied(visit, page_file):
+    """The button puts the command into the clipboard and says so."""
+    page = visit(page_file, f"case/update/variance/{ONE}", permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert "conformance run torch_nn --mode module --case update/variance" == copied
+
+
+def test_links_leave_only_for_the_web(visit, page_file):
+    """Sources and links of known divergences are links; what merely looks like one is text."""
+    links = [f"case/freeze/some_case/{TWO}", "case/update/variance"]
+    outward = [visit(page_file, link).locator("#drawn a[rel='noopener noreferrer']") for link in links]
+    assert [["https://e.org/4"], ["https://example.org/?a=1&b=2"]] == [
+        [link.get_attribute("href") for link in found.all()] for found in outward
+    ]
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("https://a", True),
+        ("javascript:alert(1)//https://", False),
+        ("data:text/html,x", False),
+        (" https://a", False),
+        ("https://" + "x" * 100_000, False),
+    ],
+)
+def test_only_the_web_can_be_linked(visit, page_file, address, expected):
+    """An address of another kind, or one that would be cut, is shown as text."""
+    assert expected == visit(page_file).evaluate("web", address)
+
+
+@pytest.fixture(scope="module")
+def hostile_file(tmp_path_factory):
+    """A page in which everything that can be worded by others means harm."""
+    case = made("a/b", **dict.fromkeys(("title", "question", "answer", "effect"), HOSTILE))
+    target = replace(TORCH, **dict.fromkeys(("adapter", "mode", "framework", "version", "backend"), HOSTILE))
+    lines = [{"id": case.id, "steps": [{"quantities": {}, "raised": [HOSTILE, HOSTILE]}]}]
+    provenance = dict.fromkeys(reports.PROVENANCE, HOSTILE) | {"about": [HOSTILE]}
+    folder = tmp_path_factory.mktemp("hostile")
+    return written(folder, [case], (target, lines), (LAYER, [seen(case)]), provenance=provenance)
+
+
+def test_what_others_word_is_text_in_every_view(visit, hostile_file):
+    """Nothing runs, nothing loads, no element comes of it; the words can be read."""
+    page = visit(hostile_file)
+    names = [target["name"] for target in page.evaluate("report.targets")]
+    views = ["matrix", "questions", "targets", "legend", "timeline", "case/a/b", f"case/a/b/{names[0]}"]
+    views += [f"target/{names[0]}", f"pair/{names[0]}/{names[1]}", f"matrix?q={HOSTILE}", f"case/{HOSTILE}", HOSTILE]
+    for view in views:
+        page.evaluate("fragment => { location.hash = fragment; }", view)
+        page.wait_for_timeout(50)
+        assert 0 == page.locator("img, body script:not(#data, #library, :last-child)").count()
+    page.evaluate("location.hash = '#case/a/b'")
+    page.wait_for_timeout(50)
+    assert SHOWN in page.locator("h2:visible").inner_text()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("fragment", [*list(VIEWS)[:13], "matrix?q=nothing_like_it"])
+def test_axe_finds_nothing(visit, page_file, theme, fragment):
+    """Rules of WCAG 2.2 A and AA, and best practices, in both themes, with the help open."""
+    page = visit(page_file, fragment, color_scheme=theme)
+    page.locator(".help summary").click()
+    found = Axe().run(
+        page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+    )
+    assert [] == [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found.response["violations"]]
+
+
+def test_without_a_script_there_is_a_table(visit, page_file):
+    """The matrix, the questions and the legend can be read, links to cases lead somewhere, the controls are gone."""
+    page = visit(page_file, "case/update/variance", scripted=False)
+    assert ["some_case", "variance"] == rows(page)
+    assert page.locator("article", has_text="Divided by what?").is_visible()
+    assert "Without JavaScript" in page.locator("main").inner_text()
+    assert not page.locator(".search").is_visible()
+    assert (
+        4
+        == page.locator(
+            "[id='case/update/old_name'], [id='case/update/variance'], [id='matrix'], [id='legend']"
+        ).count()
+    )
+
+
+@pytest.mark.parametrize("fragment", list(VIEWS)[:12])
+def test_a_narrow_screen_scrolls_in_one_direction(visit, page_file, fragment):
+    """At 320 pixels only tables scroll sideways, each in its own frame."""
+    page = visit(page_file, fragment, viewport={"width": 320, "height": 640})
+    assert 320 >= page.evaluate("document.documentElement.scrollWidth")
+
+
+def test_print_has_all_rows_and_no_controls(visit, page_file):
+    """On paper nothing is cut off by a frame."""
+    page = visit(page_file)
+    page.emulate_media(media="print")
+    assert not page.locator(".search").is_visible()
+    assert "visible" == page.locator(".window").evaluate("element => getComputedStyle(element).overflowY")
