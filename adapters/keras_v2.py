@@ -86,6 +86,8 @@ def make_layer(entry, mode, made):
     if kind == "model":
         return make_model(entry["layers"], mode, made, name)
     if kind == "batch_norm":
+        if not entry.get("track", True):
+            raise Unsupported("a layer without moving statistics is not there")
         settings = ("momentum", "epsilon", "center", "scale", "trainable", "dtype")
         return keras.layers.BatchNormalization(name=name, **{setting: entry[setting] for setting in settings})
     if kind == "dense":
@@ -237,8 +239,6 @@ class Layer(Network):
     """One batch normalisation in a model, and its gradients."""
 
     def __init__(self, layer, mode, workdir):
-        if not layer.get("track", True):
-            raise Unsupported("a layer without moving statistics is not there")
         self.build([dict(layer, kind="batch_norm", name="layer")], mode)
 
     def quantity(self, layer, name):

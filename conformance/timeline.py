@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise, product
 from typing import Any
 
-from conformance.behaviour import behaviours, has_trace, shows
+from conformance.behaviour import has_trace, same_trace, shows
 from conformance.case import Case
 from conformance.causes import LONG, Observed, passes
 from conformance.corpus import Corpus
@@ -120,18 +120,18 @@ def point(corpus: Corpus, run: Run) -> Point:
 def change(corpus: Corpus, older: Point, newer: Point) -> Change:
     """All that is different between two versions, in the cases that both have been asked."""
     both = [corpus.case(case_id) for case_id in older.results if case_id in newer.results]
-    found = {case.id: accounts(case, older, newer) for case in both if not same(case, older, newer)}
+    found = {case.id: accounts(case, older, newer) for case in both if not same(case.id, older, newer)}
     votes = Counter(turn for several in found.values() for one in several for turn in one.items())
     shifts = (shift(case_id, older, newer, several, votes) for case_id, several in found.items())
     return Change(older, newer, len(both), tuple(shifts))
 
 
-def same(case: Case, older: Point, newer: Point) -> bool:
+def same(case_id: str, older: Point, newer: Point) -> bool:
     """Whether two versions behave alike in a case but for rounding."""
-    before, after = older.results[case.id], newer.results[case.id]
+    before, after = older.results[case_id], newer.results[case_id]
     if before.verdict in SILENT or after.verdict in SILENT or not (has_trace(before) and has_trace(after)):
         return before.verdict == after.verdict
-    return len(behaviours(case, [(before, older.dialect), (after, newer.dialect)])) == 1
+    return same_trace(before, after)
 
 
 def shift(case_id: str, older: Point, newer: Point, accounts: Sequence[Turns], votes: Mapping[Turn, int]) -> Shift:

@@ -10,10 +10,12 @@ from conformance.corpus import select
 from conformance.dialect import KNOBS
 from conformance.judge import VERDICTS
 from conformance.places import adapters, cases
-from conformance.render import json_
+from conformance.render import history, json_
 from conformance.render.data import unpacked
 from conformance.render.html import html
+from conformance.runs import read
 from conformance.steps import STEPS
+from conformance.timeline import timeline
 
 ROOT = Path(__file__).parent.parent
 FRAMEWORKS = r"\b(torch|tensorflow|keras|tf|jax|flax|haiku|equinox|onnx|onnxruntime|paddle|mxnet|chainer|mlx)\b"
@@ -75,3 +77,10 @@ def test_the_schemas_are_those_of_the_code():
     """What other programs read is what is written."""
     for name in ("report", "comparison"):
         assert json_.schema(name) == (ROOT / f"docs/schemas/{name}.json").read_text()
+
+
+def test_the_history_has_the_timeline_of_the_run_files():
+    """The table of docs/history.md is what `conformance timeline` prints; paste that when run files have come."""
+    _, _, pasted = (ROOT / "docs/history.md").read_text().partition("<!-- timeline -->\n")
+    printed = history.changes(timeline(select(cases(), ()), map(read, report.run_files(ROOT / "reports/runs"))))
+    assert "\n".join(printed).strip() == pasted.strip()

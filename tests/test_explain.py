@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 from helpers import case, simulated
 
+from conformance import replays
 from conformance.case import Case
 from conformance.causes import Cause, Observed, causes
+from conformance.corpus import select
 from conformance.dialect import STANDARD, Dialect
 from conformance.explain import explain, explained
 from conformance.judge import judge
 from conformance.margins import SHOWN_UNDER
+from conformance.places import cases
 from conformance.reference import replay, trace
 from conformance.slips import slipped
 from conformance.wire import encode
@@ -258,3 +261,9 @@ def test_what_one_case_cannot_tell_apart_is_said():
     assert found.startswith("either startup = zero_debias")
     assert "or startup = cumulative" in found
     assert "or startup = first_batch" in found
+
+
+def test_a_case_with_an_exported_artefact_is_replayed():
+    """An artefact is a copy of the layers, which go on asking the same dialect."""
+    case = next(iter(select(cases(), ("purity/exported_model_infers",))))
+    assert len(case.text.steps) == len(list(replays.shown(case, STANDARD)))
