@@ -102,7 +102,7 @@ class Text(Strict):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Case:
-    """A loaded case: its id, which is its path, the digest of its file, what it says, and its data drawn."""
+    """A loaded case: its id, which is its path, the digest of what it asks, what it says, and its data drawn."""
 
     id: str
     digest: str

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from conformance.corpus import Corpus
 from conformance.load import decode, read
-from conformance.shards import file_digest
 from conformance.strict_yaml import BadInput, Problem
 
 FOLDER = "corpora"
@@ -46,7 +45,7 @@ def freeze(corpus: Corpus, name: str) -> Path:
     if path.exists():
         raise BadInput([Problem(str(path), 1, 1, "this corpus is pinned already; choose another name")])
     path.parent.mkdir(exist_ok=True)
-    lines = (f"{file_digest(corpus.root / f'{case_id}.yaml')} {case_id}\n" for case_id in corpus.ids)
+    lines = (f"{corpus.digest(case_id)} {case_id}\n" for case_id in corpus.ids)
     path.write_text("".join(lines), encoding="utf-8")
     return path
 
@@ -56,7 +55,7 @@ def pinned(corpus: Corpus, name: str) -> Pinned:
     listed = _listed(_path(corpus.root, name), corpus.root)
     moved = _moved(corpus, listed)
     ids = tuple(case_id for case_id in corpus.ids if case_id in listed or case_id in moved)
-    changed = (case_id for case_id in ids if case_id in listed and listed[case_id] != _digest(corpus, case_id))
+    changed = (case_id for case_id in ids if case_id in listed and listed[case_id] != corpus.digest(case_id))
     new = tuple(case_id for case_id in corpus.ids if case_id not in ids)
     there = {*ids, *moved.values(), *(case_id for case_id in listed if _file(corpus, case_id).is_file())}
     gone = tuple(case_id for case_id in listed if case_id not in there)
@@ -73,10 +72,6 @@ def _moved(corpus: Corpus, listed: Mapping[str, str]) -> dict[str, str]:
 
 def _file(corpus: Corpus, case_id: str) -> Path:
     return corpus.root / f"{case_id}.yaml"
-
-
-def _digest(corpus: Corpus, case_id: str) -> str:
-    return file_digest(_file(corpus, case_id))
 
 
 def _path(root: Path, name: str) -> Path:

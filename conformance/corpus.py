@@ -31,12 +31,18 @@ class Corpus:
         path = self.root / f"{case_id}.yaml"
         return _load(path, self.root, path.stat().st_mtime_ns if path.exists() else 0)
 
+    def digest(self, case_id: str) -> str:
+        """The digest of a case, for which it is loaded once."""
+        if case_id not in self.digests:
+            self.digests[case_id] = self.case(case_id).digest
+        return self.digests[case_id]
+
     def check(self) -> None:
         """Load everything once and note the digests; BadInput lists every problem of every case."""
         problems: list[Problem] = []
         for case_id in self.ids:
             try:
-                self.digests[case_id] = self.case(case_id).digest
+                self.digest(case_id)
             except BadInput as error:
                 problems += error.problems
         if problems:

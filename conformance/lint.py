@@ -33,7 +33,7 @@ def lint(path: Path) -> Linted:
     """Check one case file."""
     try:
         document = parse(decode(read(path), str(path)), str(path))
-        case = build(document, path.stem, "")
+        case = build(document, path.stem)
     except BadInput as error:
         return Linted(error.problems)
     found = guarded(case)

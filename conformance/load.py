@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from conformance.data import draw
 from conformance.strict_yaml import BadInput, Document, Problem, parse
 
 MOST_BYTES = 4_000_000
+PROSE = ("title", "question", "answer", "effect", "statements", "sources", "formerly")
 _KINDS = {
     "string_type": "text",
     "int_type": "a whole number",
@@ -35,7 +38,7 @@ def load(path: Path, root: Path | None = None) -> Case:
     raw = read(path)
     document = parse(decode(raw, str(path)), str(path))
     case_id = path.relative_to(root).with_suffix("").as_posix() if root else path.stem
-    return build(document, case_id, hashlib.sha256(raw).hexdigest()[:16])
+    return build(document, case_id)
 
 
 def read(path: Path) -> bytes:
@@ -62,13 +65,19 @@ def decode(raw: bytes, file: str) -> str:
         raise BadInput([Problem(file, line, column, message)]) from None
 
 
-def build(document: Document, case_id: str, digest: str) -> Case:
+def build(document: Document, case_id: str) -> Case:
     """A parsed document -> a case whose parts fit together."""
     text = validate(document, Text)
     found = [document.problem(path, message) for path, message in check.problems(text)]
     if found:
         raise BadInput(found)
-    return Case(case_id, digest, text, draw(text.data, text.dtype))
+    return Case(case_id, digest(document.content), text, draw(text.data, text.dtype))
+
+
+def digest(content: Mapping[str, Any]) -> str:
+    """What a case's content is known by: all that it asks for and expects, and nothing that is said about it."""
+    asked = {name: value for name, value in content.items() if name not in PROSE}
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def validate(document: Document, kind: type[Any]) -> Any:

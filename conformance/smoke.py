@@ -99,7 +99,7 @@ def cases() -> Iterator[Case]:
 
 
 def _case(name: str, subject: str, steps: str) -> Case:
-    return build(parse(f"title: {name}\n{subject}\n{DATA}\nsteps: {steps}\n", name), name, "")
+    return build(parse(f"title: {name}\n{subject}\n{DATA}\nsteps: {steps}\n", name), name)
 
 
 def smoke(adapter: Adapter, interpreter: Interpreter) -> list[Finding]:

@@ -24,7 +24,7 @@ layer: {features: 1, momentum: 0.9, epsilon: 0.001}
 
 def case(text: str, case_id: str = "x") -> Case:
     """A case from its layer, data and steps."""
-    return build(parse(f"title: {case_id}\n{text}", "f"), case_id, "digest")
+    return build(parse(f"title: {case_id}\n{text}", "f"), case_id)
 
 
 def simulated(one: Case, dialect: Dialect, several: tuple[Cause, ...] = ()) -> list[dict[str, Any]]:

@@ -56,7 +56,7 @@ class Cases:
 
 def made(case_id, **changes):
     """A case, which differs from the plain one in some keys."""
-    return load.build(parse(json.dumps(PLAIN | changes), "x"), case_id, "0" * 16)
+    return load.build(parse(json.dumps(PLAIN | changes), "x"), case_id)
 
 
 def seen(case, dialect=STANDARD, **changes):

@@ -285,7 +285,7 @@ def mangled(draw):
 def test_loading_ends_in_a_case_or_in_a_sentence(raw):
     """Whatever a file holds."""
     try:
-        case = load.build(parse(load.decode(raw, "f"), "f"), "x", "digest")
+        case = load.build(parse(load.decode(raw, "f"), "f"), "x")
     except BadInput as error:
         assert error.problems
         assert all(problem.line >= 1 and problem.message for problem in error.problems)

@@ -356,7 +356,7 @@ def test_a_case_shows_what_it_is(report_of):
     expected = [("dense", "name: stem, kernel: [[1, 2]]"), ("batch_norm", ""), ("activation", "tanh")]
     expected[1] = ("batch_norm", "features: 2, momentum: 0.5, epsilon: 0.001, name: norm")
     without_layer = {key: value for key, value in PLAIN.items() if key != "layer"} | {"network": network}
-    assert expected == list(settings(load.build(parse(json.dumps(without_layer), "x"), "a/b", "")))
+    assert expected == list(settings(load.build(parse(json.dumps(without_layer), "x"), "a/b")))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from helpers import HEAD
 
 from conformance.case import schema
 from conformance.ids import find
-from conformance.load import load
+from conformance.load import digest, load
 from conformance.places import cases as corpus
 from conformance.strict_yaml import BadInput, parse
 
@@ -159,3 +159,10 @@ def test_every_case_names_the_schema_for_editors():
     for case_id in find(corpus()):
         first = (corpus() / f"{case_id}.yaml").read_text().partition("\n")[0]
         assert "# yaml-language-server: $schema=" + "../" * case_id.count("/") + "schema.json" == first
+
+
+def test_what_is_said_about_a_case_does_not_change_its_digest():
+    """An observation holds as long as a case asks and expects the same."""
+    asked = {"data": {"batch": [[1.0]]}, "steps": [{"train": "batch"}]}
+    assert digest(asked) == digest(asked | {"title": "A claim", "answer": "Yes.", "statements": ["NORM-1"]})
+    assert digest(asked) != digest(asked | {"data": {"batch": [[2.0]]}})

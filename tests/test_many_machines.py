@@ -219,7 +219,8 @@ def cases(tmp_path) -> Path:
 def test_a_pinned_corpus_judges_no_new_case_and_lists_it(cases, tmp_path):
     """What is new, changed, moved and gone; and the exit status is that of the cases that were pinned."""
     (cases / "new.yaml").write_text(CASE.replace("title", "formerly: [elsewhere]\ntitle"))
-    (cases / "changes.yaml").write_text(CASE + "# said better\n")
+    (cases / "changes.yaml").write_text(CASE.replace("0.9", "0.8"))
+    (cases / "stays.yaml").write_text(CASE.replace("A claim", "A claim, said better"))
     (cases / "moves.yaml").unlink()
     (cases / "moved.yaml").write_text(CASE + "formerly: [moves]\n")
     (cases / "goes.yaml").unlink()

@@ -22,7 +22,7 @@ def filled(text: str, file: str) -> str:
     """The text with all literals that it asks for, in its canonical form; BadInput where one that is there is wrong."""
     document = parse(text, file)
     wanted, asked = wishes(document)
-    case = build(asked, file, "")
+    case = build(asked, file)
     problems = list(disagreeing(case, document))
     tree = grow(text)
     for wish in reversed(wanted):  # so that the numbers of the entries before it stay
@@ -34,7 +34,7 @@ def filled(text: str, file: str) -> str:
         raise BadInput(sorted(problems, key=lambda problem: (problem.line, problem.column)))
     made = printed(tree)
     _, asked = wishes(parse(made, file))
-    wrong = list(disagreeing(build(asked, file, ""), asked))
+    wrong = list(disagreeing(build(asked, file), asked))
     if wrong or grow(text).comments() != grow(made).comments():
         raise BadInput([Problem(file, 1, 1, "cannot be filled in (a fault of ours)"), *wrong])
     return made
