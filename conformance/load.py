@@ -19,6 +19,7 @@ from conformance.strict_yaml import BadInput, Document, Problem, parse
 
 MOST_BYTES = 4_000_000
 PROSE = ("title", "question", "answer", "effect", "statements", "sources", "formerly")
+EXPECTED = ("expect", "otherwise")
 _KINDS = {
     "string_type": "text",
     "int_type": "a whole number",
@@ -75,8 +76,9 @@ def build(document: Document, case_id: str) -> Case:
 
 
 def digest(content: Mapping[str, Any]) -> str:
-    """What a case's content is known by: all that it asks for and expects, and nothing that is said about it."""
-    asked = {name: value for name, value in content.items() if name not in PROSE}
+    """What a case's content is known by: all that it asks of a target, and nothing that is said or expected."""
+    steps = [{name: value for name, value in step.items() if name not in EXPECTED} for step in content["steps"]]
+    asked = {name: value for name, value in content.items() if name not in PROSE} | {"steps": steps}
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -96,8 +96,7 @@ class Norm(Part):
         """A training pass over one value per channel, where that is an error or handed on as it is."""
         if self.dialect.one_value_per_channel == "refuses":
             raise Refused
-        zero, one = np.zeros_like(self.variables["beta"]), np.ones_like(self.variables["gamma"])
-        self.tape.append(formulas.Normalised(x, zero, one - self.settings.epsilon))
+        self.tape.append(None)
         return x
 
     def degenerate(self, x: Floats, batch: Batch, *, moves: bool) -> Floats:
@@ -185,7 +184,12 @@ class Norm(Part):
 
     def backward(self, upstream: Floats) -> Floats:
         """Gradients of what the last forward pass computed."""
-        arguments = (self.tape.pop(), upstream, self.variables["gamma"], self.settings.epsilon)
+        normalised = self.tape.pop()
+        if normalised is None:  # handed on: gamma and beta had no part in it
+            self.gain("gamma", np.zeros_like(self.variables["gamma"]))
+            self.gain("beta", np.zeros_like(self.variables["beta"]))
+            return upstream
+        arguments = (normalised, upstream, self.variables["gamma"], self.settings.epsilon)
         exact, scale = formulas.gradients(*arguments), formulas.gradients_scale(*arguments)
         dtype, nudge = coarser(self.computed_in, self.dtype), self.rounding.nudge
         self.gain("gamma", nudge(exact.gamma, scale.gamma, coarser(dtype, self.kept_in)))

@@ -202,10 +202,10 @@ class UpdatesInBackward(Norm):
     """The moving statistics move again in the backward pass, which recomputes the forward one."""
 
     def backward(self, upstream: Floats) -> Floats:
-        x = self.tape[-1].x
+        normalised = self.tape[-1]
         gradient = super().backward(upstream)
-        if self.training and self.trainable:
-            self.update(self.batch(x, Pass(given=True)))
+        if normalised is not None and self.training and self.trainable:
+            self.update(self.batch(normalised.x, Pass(given=True)))
         return gradient
 
 

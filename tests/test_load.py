@@ -162,7 +162,9 @@ def test_every_case_names_the_schema_for_editors():
 
 
 def test_what_is_said_about_a_case_does_not_change_its_digest():
-    """An observation holds as long as a case asks and expects the same."""
+    """An observation holds as long as a case asks the same."""
     asked = {"data": {"batch": [[1.0]]}, "steps": [{"train": "batch"}]}
+    assert digest(asked) == digest(asked | {"steps": [{"train": "batch", "expect": {"output": [[0.0]]}}]})
+    assert digest(asked) != digest(asked | {"steps": [{"train": "batch", "training": False}]})
     assert digest(asked) == digest(asked | {"title": "A claim", "answer": "Yes.", "statements": ["NORM-1"]})
     assert digest(asked) != digest(asked | {"data": {"batch": [[2.0]]}})

@@ -162,9 +162,7 @@ class Norm:
 
     def handed_on(self, rows: Rows) -> Rows:
         """The input as it came, and nothing moved."""
-        one = self.number(1)
-        gammas = self.variables["gamma"] if self.settings.scale else [one] * self.settings.features
-        self.calls.append([([row[c] for row in rows], rows[0], one, one, gammas[c], None) for c in range(len(gammas))])
+        self.calls.append(None)
         return rows
 
     def moved(self, name: str, c: int, new: Number) -> Number:
@@ -187,7 +185,11 @@ class Norm:
         """The gradient of the input of the last call; those of gamma and beta are added up."""
         n, columns = len(upstream), []
         gradients: dict[str, list[Number]] = {"gamma": [], "beta": []}
-        for c, (centred, own, power, root, gamma, shares) in enumerate(self.calls.pop()):
+        call = self.calls.pop()
+        if call is None:  # handed on: gamma and beta had no part in it
+            self.gradients = added(self.gradients, dict.fromkeys(gradients, [self.zero] * self.settings.features))
+            return upstream
+        for c, (centred, own, power, root, gamma, shares) in enumerate(call):
             dys = [row[c] for row in upstream]
             total, product = sum(dys, self.zero), sum(map(operator.mul, dys, centred), self.zero)
             gradients["gamma"].append(product / root if dys else self.zero)
