@@ -30,7 +30,7 @@ import time
 import numpy as np
 
 LONGEST_TEXT = 2000
-FORMS = {}  # (name, dtype, shape): how such a quantity is written, in bytes, with %s for its base64
+FORMS = {}  # {name: (dtype, shape, how such a quantity is written, in bytes, with %s for its base64)}
 SCALARS = ("training", "of", "recompile", "loss", "optimizer", "epochs", "batch_size", "through")
 ARRAYS = ("mask", "targets", "upstream", "validation", "validation_targets")
 
@@ -59,14 +59,17 @@ def encode(name, value):
     Arrays are most of an answer, and json.dumps would take longer over them than a small layer takes to compute them.
     """
     try:
-        form = FORMS[name, value.dtype, value.shape]
+        dtype, shape, form = FORMS[name]
+        if value.dtype is not dtype or value.shape != shape:
+            raise KeyError(name)
     except (AttributeError, KeyError, TypeError):
         if not isinstance(value, (np.ndarray, np.generic)):
             return entry(name, other(value))
         if value.dtype.name == "bfloat16":  # of the package ml_dtypes
             return entry(name, other(("bfloat16", np.asarray(value, "float32"))))
         key = json.dumps(str(name)).replace("%", "%%")
-        form = FORMS[name, value.dtype, value.shape] = entry(key, array_form(value.dtype, value.shape), dumped=True)
+        form = entry(key, array_form(value.dtype, value.shape), dumped=True)
+        FORMS[name] = value.dtype, value.shape, form
     return form % binascii.b2a_base64(value.tobytes(), newline=False)
 
 
