@@ -34,7 +34,7 @@ def describe():
         },
         "about": {
             "function": ["NORM-1", "NORM-4", "UPDATE-1", "UPDATE-3", "MODE-1", "BATCH-1"],
-            "graph": ["COMPILE-1"],
+            "graph": ["COMPILE-1", "NORM-1", "UPDATE-1", "UPDATE-3"],
             "eval_to_freeze": ["freeze", "unfreeze"],
             "given_statistics_to_freeze": ["FREEZE-1", "FREEZE-2"],
         },
