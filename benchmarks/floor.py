@@ -79,7 +79,7 @@ def adapted(path):
     spec.loader.exec_module(adapter)
     mode = next(iter(adapter.describe()["modes"]))
     settings = {"features": 4, "momentum": 0.9, "epsilon": 0.001, "trainable": True, "training": None, "center": True}
-    settings |= {"scale": True, "dtype": "float32", "shape": [4], "variables": {}}
+    settings |= {"scale": True, "track": True, "dtype": "float32", "shape": [4], "variables": {}}
 
     def once():
         layer = adapter.Layer(settings, mode, "")

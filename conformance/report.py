@@ -103,8 +103,7 @@ def column(corpus: Corpus, run: Run, excuses: list[known.Entry]) -> Column:
             case = corpus.case(case_id)
             changed = header.cases.get(case_id) != case.digest
             result = changed_since(case_id) if changed else judge(case, line, dialect)
-            result = known.apply(result, header.target, excuses)
-            results[case_id] = explained(result, case, line, dialect)
+            results[case_id] = known.apply(explained(result, case, line, dialect), header.target, excuses)
     for case_id in header.cases:
         if case_id not in results and case_id in corpus.ids:
             results[case_id] = judge(corpus.case(case_id), None, dialect)

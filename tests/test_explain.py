@@ -157,13 +157,21 @@ layer: {features: 2, momentum: 0.75, epsilon: 0, moving_mean: [10, -7], moving_v
 data: {x: [[1, 2], [5, 4], [3, 9]]}
 steps: [train: x, predict: x]
 """
-DOUBLE = HALF.replace("float16", "float64")
+DOUBLE = HALF.replace("float16", "float64").replace("[1, 2]", "[1.00000001, 2]")
+NARROW = """
+layer: {features: 1, momentum: 0.75, epsilon: 0.5, moving_mean: [10], moving_variance: [3]}
+data: {x: [[1, 2, 4], [5, 4, 0]]}
+steps:
+  - save: a
+  - {restore: a, into: fresh, settings: {features: 3}}
+  - predict: x
+"""
 UNSET = """
 layer: {features: 2, momentum: 0.75, epsilon: 0.5, moving_mean: [10, -7], moving_variance: [3, 9]}
 data: {x: [[1, 2], [5, 4], [3, 9]]}
 steps: [{call: x, training: unset}]
 """
-TEXTS = (RICH, FLAGS, CHECKPOINTS, SETTINGS, DEGENERATE, HALF, DOUBLE, BAKED, UNSET, COMPILED, NO_EPSILON)
+TEXTS = (RICH, FLAGS, CHECKPOINTS, SETTINGS, DEGENERATE, HALF, DOUBLE, BAKED, UNSET, COMPILED, NO_EPSILON, NARROW)
 CASES = [case(text, f"case{number}") for number, text in enumerate(TEXTS)]
 CASE = CASES[0]
 ALL = list(causes(STANDARD))
