@@ -141,14 +141,18 @@ class SameNotRestored(Machine):
             super().load(step)
 
 
-class ShapeBroadcast(Machine):
-    """A checkpoint of another shape takes the place of the layer's variables."""
+class _ShapeUnchecked(Machine):
+    """A restore to which no checkpoint has another shape."""
 
     def misfits(self, part: Part, saved: Saved) -> bool:  # noqa: ARG002 - none does
-        return False  # and numpy spreads it where it is used
+        return False
 
 
-class ShapeAdopted(ShapeBroadcast):
+class ShapeBroadcast(_ShapeUnchecked):
+    """A checkpoint of another shape takes the place of the layer's variables."""
+
+
+class ShapeAdopted(_ShapeUnchecked):
     """A checkpoint of another shape takes the place of the layer's variables, and the next pass fails."""
 
     def run(self, name: str, given: bool | None, step: Any, *, by_hand: bool = False) -> dict[str, Floats]:
@@ -157,7 +161,7 @@ class ShapeAdopted(ShapeBroadcast):
         return super().run(name, given, step, by_hand=by_hand)
 
 
-class ShapeSpread(ShapeBroadcast):
+class ShapeSpread(_ShapeUnchecked):
     """A checkpoint of another shape is spread over the layer's variables."""
 
     def load(self, step: Restore) -> None:
@@ -169,12 +173,12 @@ class ShapeSpread(ShapeBroadcast):
                 norm.variables[name] = np.repeat(values, norm.settings.features // values.shape[1], axis=1)
 
 
-class ShapePassedOver(ShapeBroadcast):
+class ShapePassedOver(_ShapeUnchecked):
     """A checkpoint of another shape is passed over without an error."""
 
     def loaded(self, step: Restore) -> frozenset[str]:
         fit = (
-            (part, saved) for part, saved in self.pairs(step) if not super(ShapeBroadcast, self).misfits(part, saved)
+            (part, saved) for part, saved in self.pairs(step) if not super(_ShapeUnchecked, self).misfits(part, saved)
         )
         return super().loaded(step) & {part.full(name) for part, _ in fit for name in part.variables}
 

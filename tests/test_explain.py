@@ -238,7 +238,6 @@ def test_pairs_of_faults_are_named_or_nothing_is():
         for pair, found in zip(pairs, named, strict=True)
     ]
     wrong = [(pair, found) for pair, found, good in zip(pairs, named, right, strict=True) if found and not good]
-    print(f"{len(pairs)} pairs, {sum(right)} named, {len(wrong)} named wrongly")
     assert [] == wrong
     assert sum(right) >= 0.95 * len(pairs)
 
