@@ -113,8 +113,9 @@ def judged(kept, corpus):
             continue
         worst = collections.Counter()
         for item in (item for step in result.steps for item in step):
-            worst[item.name] = max(worst[item.name], item.error)
-        if max(worst.values()) > 1:
+            if np.isfinite(item.error):  # what has another type than is declared has no error in bounds
+                worst[item.name] = max(worst[item.name], item.error)
+        if max(worst.values(), default=0) > 1:
             print(f"{case_id}: {dict(worst)}", file=sys.stderr)
         for quantity, error in worst.items():
             errors[quantity].append(error)
