@@ -43,7 +43,7 @@ class Entry(Strict):
 
     target: Globs
     case: Globs
-    environment: Globs = ["*"]
+    environment: Globs = Field(["*"])
     versions: Annotated[str, Field(pattern=RANGE, description="of the framework: `>=2.4,<3`")] | None = None
     reason: Annotated[str, AfterValidator(_written), Field(min_length=10)]
     link: str | None = None
