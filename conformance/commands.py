@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from conformance import adapters, known, places, report, smoke
 from conformance.annotate import annotated
+from conformance.cache import Cache, surroundings
 from conformance.cli import BAD_USAGE, CANNOT_RUN, GREEN, RED
 from conformance.corpus import Corpus, select
 from conformance.extent import Extent
@@ -72,6 +73,7 @@ def run_and_report(
         bool(names),
         extent.repeat,
         extent.noted(whole),
+        Cache(folder / "introductions", interpreter, surroundings(interpreter)) if extent.cached else None,
     )
     ran = _run(job)
     excuses = excuses_from(list_of_known)

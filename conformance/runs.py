@@ -2,15 +2,15 @@
 
 header  {"run": 1, "target": {...}, "dialect": {...}, "provenance": {...}, "cases": {id: digest}}
 line    {"id": ..., "steps": [...], "seconds": ...}, or {"id": ..., "crashed" | "hung" | "errored": reason}
-footer  {"end": {"finished": ..., "seconds": ..., "elsewhere": seconds in no case, "slowest": {id: seconds}}}
-        without it the run was cut off
+footer  {"end": {"finished": ..., "seconds": ..., "elsewhere": seconds in no case, "slowest": {id: seconds},
+        "cached": lines from an earlier run}}; without it the run was cut off
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -72,25 +72,34 @@ class Run:
     places: Mapping[str, int] = field(repr=False)
     end: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def reused(self) -> int:
+        """How many of its lines were taken over from an earlier run."""
+        return int(self.end.get("cached", 0))
+
     def lines(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """(id, line) in the order of the file, one at a time in memory."""
+        return ((case_id, json.loads(raw)) for case_id, raw in self.raw())
+
+    def raw(self) -> Iterator[tuple[str, bytes]]:
+        """The same, each line as it stands in the file."""
         with self.path.open("rb") as file:
             for case_id, place in self.places.items():
                 file.seek(place)
-                yield case_id, json.loads(file.readline())
+                yield case_id, file.readline()
 
 
 class Writer:
     """Writes a run file line by line, each flushed: whenever it stops, what is there can be read."""
 
-    def __init__(self, path: Path, header: Header, kept: Iterator[tuple[str, dict[str, Any]]] | None = None) -> None:
+    def __init__(self, path: Path, header: Header, kept: Iterable[bytes] = ()) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_suffix(".tmp")
         fresh.unlink(missing_ok=True)  # it may be a link to somewhere else
         self.file: IO[bytes] = fresh.open("xb")
         self.write({"run": FORMAT, **asdict(header)})
-        for _, line in kept or ():
-            self.write(line)
+        for line in kept:
+            self.raw(line)
         fresh.replace(path)
 
     def write(self, line: Mapping[str, Any]) -> None:
