@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -73,9 +74,8 @@ def run_and_report(
         bool(names),
         extent.repeat,
         extent.noted(whole),
-        Cache(folder / "introductions", interpreter, surroundings(interpreter)) if extent.cached else None,
     )
-    ran = _run(job)
+    ran = _run(job, folder / "introductions" if extent.cached else None)
     excuses = excuses_from(list_of_known)
     done = [outcome.path for outcome in ran if outcome.path]
     made = report.build(corpus, done, excuses)
@@ -111,11 +111,14 @@ def choose(names: Sequence[str], interpreter: Interpreter) -> list[adapters.Adap
     return [adapter for adapter in adapters.find() if elsewhere or adapter.present()]
 
 
-def _run(job: Job) -> list[Ran]:
+def _run(job: Job, introductions: Path | None) -> list[Ran]:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         try:
+            if introductions:
+                cache = Cache(introductions, job.interpreter, surroundings(job.interpreter))
+                job = replace(job, cache=cache)
             return run(job, Bars(progress))
         except KeyboardInterrupt:
             progress.stop()
