@@ -6,6 +6,7 @@ introduced itself, so that no framework needs to be imported to learn that nothi
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -20,6 +21,7 @@ from typing import Any
 from conformance import __version__
 from conformance.adapters import Adapter
 from conformance.process import HOST, Interpreter
+from conformance.runs import write
 from conformance.shards import file_digest
 
 LOOK = Path(__file__).with_name("surroundings.py")
@@ -44,11 +46,13 @@ def surroundings(interpreter: Interpreter) -> Surroundings:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=interpreter.timeout,
-            check=True,
+            check=False,
         )
-        said = json.loads(done.stdout)
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        said = json.loads(done.stdout) if done.returncode >= 0 else {}
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         return {"uncertain": f"{type(error).__name__} of an interpreter that was to look around"}
+    if done.returncode < 0:  # nothing speaks against what has been observed, so nothing is to replace it
+        raise OSError(errno.EINTR, "was killed while it looked around; run it again", interpreter.python)
     return said if "uncertain" in said else {"files": said["files"], "environment": environment(interpreter)}
 
 
@@ -94,11 +98,7 @@ class Cache:
     def remember(self, adapter: Adapter, introduction: Mapping[str, Any]) -> None:
         """Keep how an adapter introduced itself."""
         if key := self._key(adapter):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            fresh = self._file(adapter).with_suffix(".tmp")
-            fresh.unlink(missing_ok=True)
-            fresh.write_text(json.dumps({"key": key, "introduction": introduction}), "utf-8")
-            fresh.replace(self._file(adapter))
+            write(self._file(adapter), json.dumps({"key": key, "introduction": introduction}).encode())
 
     def _file(self, adapter: Adapter) -> Path:
         return self.folder / f"{adapter.name}.json"

@@ -24,9 +24,9 @@ from conformance.strict_yaml import BadInput
 SAME = ("suite", "python", "platform", "adapter", "host", "versions", "settings")
 ENDED = {"crashed", "hung", "errored"}
 _CROWDED = re.compile(
-    rb'"raised": ?\["(\w*IOError|OSError|MemoryError|PermissionError|BlockingIOError)"'
+    rb'"raised": ?\["(\w*IOError|OSError|MemoryError|PermissionError|BlockingIOError|BrokenPipeError)"'
     rb"|No space left|Disk quota|Read-only file system|Too many open files|File too large"
-    rb"|Cannot allocate|out of memory",
+    rb"|Cannot allocate|out of memory|died with <Signals",
     re.IGNORECASE,
 )
 
@@ -63,7 +63,8 @@ def reusable(path: Path, header: Header, *, resume: bool) -> Run | None:
     if earlier is None:
         return None
     there, here = around(earlier.header), around(header)
-    alike = there.get("files") == here.get("files") if resume else there == here and "uncertain" not in here
+    known = "uncertain" not in here and "uncertain" not in there
+    alike = not known or there["files"] == here["files"] if resume else known and there == here
     return replace(earlier, places=dict(_places(earlier, header))) if alike else None
 
 

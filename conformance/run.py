@@ -125,15 +125,15 @@ async def _adapter(job: Job, adapter: Adapter, places: asyncio.Semaphore, watch:
                 if job.asked_for:
                     write_unavailable(job, adapter, error.reason)
                 return [Ran(adapter, None, error.reason, error.absent)]
-            unavailable_path(job, adapter).unlink(missing_ok=True)
-            if job.cache:
-                job.cache.remember(adapter, host.introduction)
-            if not modes:
+            try:
+                unavailable_path(job, adapter).unlink(missing_ok=True)
+                if job.cache:
+                    job.cache.remember(adapter, host.introduction)
+                parts = [part_of(job, adapter, mode, host.introduction) for mode in modes]
+                first = [await _target(job, part, host, watch) for part in parts[:1]]
+            finally:
                 await host.kill()
-                return []
-            parts = [part_of(job, adapter, mode, host.introduction) for mode in modes]
-            first = await _target(job, parts[0], host, watch)
-    return [first, *await _together(_later(job, part, places, watch) for part in parts[1:])]
+    return [*first, *await _together(_later(job, part, places, watch) for part in parts[1:])]
 
 
 def remembered(job: Job, adapter: Adapter) -> list[Part]:
@@ -196,8 +196,6 @@ def wanted(adapter: Adapter, said: Any, chosen: tuple[str, ...]) -> list[str]:
 async def _target(job: Job, part: Part, host: Host | None, watch: Watch) -> Ran:
     """Run one target into its run file, with the host that has been started for it, if any."""
     started = time.monotonic()
-    if part.answered and host is not None:
-        await host.kill()
     if not part.header.cases:
         return Ran(part.adapter)
     target, kept = part.header.target, dict(part.kept.places) if part.kept else {}

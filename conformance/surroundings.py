@@ -60,9 +60,12 @@ def stat(entry):
 
 
 def line(name, status):
-    """What a file is known by; the second time cannot be set back."""
-    numbers = (status.st_size, status.st_mtime_ns, status.st_ctime_ns) if status else ()
-    return json.dumps([name, numbers]).encode("ascii") + b"\n"
+    """What a file is known by. The change time cannot be set back; but installers that link files into several
+    environments change it whenever they make another one, so of those that have several names it is the inode."""
+    if status is None:
+        return json.dumps([name]).encode("ascii") + b"\n"
+    last = status.st_ctime_ns if status.st_nlink == 1 else status.st_ino
+    return json.dumps([name, status.st_size, status.st_mtime_ns, last]).encode("ascii") + b"\n"
 
 
 def machine():

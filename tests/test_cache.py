@@ -359,6 +359,9 @@ def test_what_cannot_be_seen_is_uncertain(tmp_path):
         Interpreter("/bin/false"),
     ):
         assert ["uncertain"] == list(cache.surroundings(interpreter))
+    (tmp_path / "python").write_text("#!/bin/sh\nkill -9 $$\n")
+    with pytest.raises(OSError, match="was killed while it looked around"):
+        cache.surroundings(Interpreter(str(tmp_path / "python")))
     certain = cache.Cache(tmp_path, Interpreter(), {"files": "1", "environment": "2"})
     assert "uncertain" in certain.around(Adapter(tmp_path / "adapter.js"))
     assert "uncertain" not in certain.around(Adapter(DEMO))
@@ -383,3 +386,20 @@ def test_links_in_circles_and_to_nowhere_end_the_look_around(tmp_path):
     whole = surroundings.digest([str(tmp_path)])
     (tmp_path / "gone").touch()
     assert whole != surroundings.digest([str(tmp_path)])
+
+
+def test_a_link_from_another_environment_is_no_change(tmp_path):
+    """Installers link files of a cache into each environment, which is seen on all of them; another content is one."""
+    file, name = tmp_path / "module.py", str(tmp_path)
+    file.write_text("one = 1\n")
+    (tmp_path / "cache").hardlink_to(file)
+    before = surroundings.digest([name])
+    elsewhere = tmp_path.with_name("elsewhere")
+    elsewhere.hardlink_to(file)
+    assert before == surroundings.digest([name])
+    times = file.stat()
+    file.unlink()
+    file.write_text("two = 2\n")
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert before != surroundings.digest([name])
+    elsewhere.unlink()
