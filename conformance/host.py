@@ -316,7 +316,7 @@ def main():
         try:
             answers.write(line.encode("ascii") + b"\n")
             answers.flush()
-        except OSError:  # nobody is there any more
+        except BrokenPipeError:  # nobody is there any more
             leave(1)
 
     try:
