@@ -19,6 +19,7 @@ import h5py
 import keras
 import numpy as np
 
+READS = ("$KERAS_HOME/keras.json", "$HOME/.keras/keras.json")
 BACKEND = keras.config.backend()
 OPTIMIZERS = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}
 

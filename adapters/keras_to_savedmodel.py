@@ -13,6 +13,7 @@ import tensorflow as tf
 
 ABOUT = ["export", "PURE-2", "PURE-3", "MODE-2", "MODE-3", "NORM-4"]
 ENDPOINTS = {True: "train", False: "infer", None: "call"}  # by the flag
+READS = ("$KERAS_HOME/keras.json", "$HOME/.keras/keras.json")
 
 
 class Unsupported(Exception):

@@ -22,6 +22,7 @@ except ImportError:
 if hasattr(tf, "enable_resource_variables"):
     tf.enable_resource_variables()  # with others a step may read weights that it has changed already, or may not
 
+READS = ("$KERAS_HOME/keras.json", "$HOME/.keras/keras.json")
 K = keras.backend
 VERSION = [int(part) for part in keras.__version__.split("-")[0].split(".")[:3]]
 STANDALONE = keras.__name__ == "keras"

@@ -14,6 +14,8 @@ if int(tf.__version__.split(".")[0]) >= 2:
     tf = tf.compat.v1
     tf.disable_v2_behavior()
 
+READS = ("$KERAS_HOME/keras.json", "$HOME/.keras/keras.json")
+
 
 class Unsupported(Exception):
     """tf.layers has no such thing."""

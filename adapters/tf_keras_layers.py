@@ -35,6 +35,7 @@ BARE = ("layer", "graph", "fused", "unfused")
 WHOLE = {"savedmodel": "", "archive": ".keras"}  # {mode: suffix of a file or folder that holds the whole model}
 HAS_ARCHIVE = [int(number) for number in VERSION.split(".")[:2]] >= [2, 12]
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"  # where a TensorFlow checkpoint says which object has which tensors
+READS = ("$KERAS_HOME/keras.json", "$HOME/.keras/keras.json")
 
 
 class Unsupported(Exception):

@@ -31,6 +31,14 @@ class Adapter:
         """The first line of its docstring."""
         return (ast.get_docstring(self.tree()) or "").partition("\n")[0]
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The files that its framework is configured by, as its READS says: `$HOME/.config/…`."""
+        for node in self.tree().body:
+            if isinstance(node, ast.Assign) and [ast.unparse(name) for name in node.targets] == ["READS"]:
+                return tuple(map(str, ast.literal_eval(node.value)))
+        return ()
+
     def absent(self) -> list[str]:
         """The top-level packages that it imports and that this interpreter does not have."""
         imported: set[str] = set()

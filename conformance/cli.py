@@ -21,10 +21,10 @@ GREEN, RED, BAD_USAGE, CANNOT_RUN = 0, 1, 2, 3
 
 
 class Group(click.Group):
-    """Commands whose bad input ends in a message and exit status 2, never in a traceback."""
+    """Commands whose bad input ends in a message and status 2, and a full disk in one and 3, never in a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; bad input is told and ends with its status."""
+        """Run the command; bad input, and what the system refuses, is told and ends with its status."""
         from conformance.strict_yaml import BadInput
 
         try:
@@ -35,6 +35,9 @@ class Group(click.Group):
             sys.exit(BAD_USAGE)
         except BrokenPipeError:
             sys.exit(GREEN)
+        except OSError as error:
+            click.echo(f"{error.filename or 'the system'}: {error.strerror or error}", err=True)
+            sys.exit(CANNOT_RUN)
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})

@@ -82,6 +82,9 @@ EXTENT = (
     click.option("--shard", metavar="I/N", callback=_shard, help="Only the cases of part I of N."),
     click.option("--corpus", metavar="NAME", help="Only the cases of a pinned corpus; new ones are listed."),
     click.option("--repeat", type=click.IntRange(1), default=1, help="Answer each case so often; tell what differs."),
+    click.option(
+        "--cache/--no-cache", default=True, help="Reuse observations where nothing has changed.  [default: yes]"
+    ),
     click.option("--annotate", is_flag=True, help="Also print what is red as GitHub's ::error lines."),
 )
 
@@ -90,10 +93,15 @@ def extended(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that say how much is run; they come as `extent`."""
 
     @functools.wraps(command)
-    def wrapped(shard: Any, corpus: str | None, repeat: int, *, annotate: bool, **others: Any) -> Any:
+    def wrapped(
+        shard: Any, corpus: str | None, repeat: int, *, cache: bool, annotate: bool, resume: bool, **others: Any
+    ) -> Any:
         from conformance.extent import Extent
 
-        return command(extent=Extent(shard, corpus, repeat, annotate=annotate), **others)
+        extent = Extent(shard, corpus, repeat, cache, annotate)
+        if resume and not extent.cached:
+            raise click.UsageError("--resume takes earlier observations over, --no-cache and --repeat want new ones")
+        return command(extent=extent, resume=resume, **others)
 
     for option in reversed(EXTENT):
         wrapped = option(wrapped)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from conformance import adapters, known, places, report, smoke
+from conformance import adapters, known, places, report, runs, smoke
 from conformance.annotate import annotated
+from conformance.cache import Cache, surroundings
 from conformance.cli import BAD_USAGE, CANNOT_RUN, GREEN, RED
 from conformance.corpus import Corpus, select
 from conformance.extent import Extent
@@ -21,20 +23,19 @@ from conformance.render import json_, junit, markdown
 from conformance.render.html import write_page
 from conformance.render.terminal import print_report
 from conformance.run import Job, Ran, Watch, run
-from conformance.runs import Target
 
 
 class Bars(Watch):
     """Progress on the terminal: a bar for each target that runs."""
 
     def __init__(self, progress: Progress) -> None:
-        self.progress, self.bars = progress, dict[Target, TaskID]()
+        self.progress, self.bars = progress, dict[runs.Target, TaskID]()
 
-    def begin(self, target: Target, cases: int) -> None:
+    def begin(self, target: runs.Target, cases: int) -> None:
         """Add a bar."""
         self.bars[target] = self.progress.add_task(target.label, total=cases)
 
-    def answered(self, target: Target) -> None:
+    def answered(self, target: runs.Target) -> None:
         """Move the bar on."""
         self.progress.advance(self.bars[target])
 
@@ -73,7 +74,7 @@ def run_and_report(
         extent.repeat,
         extent.noted(whole),
     )
-    ran = _run(job)
+    ran = _run(job, folder / "introductions" if extent.cached else None)
     excuses = excuses_from(list_of_known)
     done = [outcome.path for outcome in ran if outcome.path]
     made = report.build(corpus, done, excuses)
@@ -109,11 +110,14 @@ def choose(names: Sequence[str], interpreter: Interpreter) -> list[adapters.Adap
     return [adapter for adapter in adapters.find() if elsewhere or adapter.present()]
 
 
-def _run(job: Job) -> list[Ran]:
+def _run(job: Job, introductions: Path | None) -> list[Ran]:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         try:
+            if introductions:
+                cache = Cache(introductions, job.interpreter, surroundings(job.interpreter))
+                job = replace(job, cache=cache)
             return run(job, Bars(progress))
         except KeyboardInterrupt:
             progress.stop()
@@ -137,12 +141,12 @@ def render(made: report.Report, corpus: Corpus, excuses: list[known.Entry], fold
 
 
 def report_only(
-    runs: Sequence[Path], root: Path, list_of_known: Path | None, folder: Path, forms: Sequence[str] = ("html",)
+    chosen: Sequence[Path], root: Path, list_of_known: Path | None, folder: Path, forms: Sequence[str] = ("html",)
 ) -> int:
     """Judge and render stored runs; the exit status."""
     corpus = select(root, ())
     paths = [
-        file for path in runs or (folder / "runs",) for file in (report.run_files(path) if path.is_dir() else [path])
+        file for path in chosen or (folder / "runs",) for file in (report.run_files(path) if path.is_dir() else [path])
     ]
     if not paths:
         click.echo("there is no run file (*.jsonl) to report on; `conformance run` writes them", err=True)
@@ -165,8 +169,7 @@ def write(made: report.Report, form: str, folder: Path) -> Path:
         "junit": ("report.xml", junit.report),
         "json": ("report.json", json_.report),
     }[form]
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_text(rendered(made), encoding="utf-8")
+    runs.write(folder / name, rendered(made).encode())
     return folder / name
 
 

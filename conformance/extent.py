@@ -21,6 +21,11 @@ class Extent:
     cache: bool = True
     annotate: bool = False
 
+    @property
+    def cached(self) -> bool:
+        """Whether earlier observations may stand: whoever repeats wants new ones."""
+        return self.cache and self.repeat == 1
+
     def whole(self, corpus: Corpus) -> tuple[Corpus, list[str]]:
         """The cases that count, and what is to be said of the others."""
         if self.corpus is None:

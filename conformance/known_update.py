@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from conformance import known
 from conformance.load import decode, read
 from conformance.report import Column
 from conformance.strict_yaml import parse
+
+_NONE, _BARE = re.compile(r"^known: *\[ *\]"), re.compile(r"^known:(?= *(#|$))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +75,20 @@ def updated(path: Path, columns: Sequence[Column]) -> str:
     """
     text = decode(read(path), str(path)) if path.exists() else "known:\n"
     entries = known.load(path) if path.exists() else []
-    lines = text.splitlines()
+    lines = [_NONE.sub("known:", line) for line in text.splitlines()]
     marks = parse(text, str(path)).marks if entries else {}
     starts = [marks["known", index][0] - 1 for index in range(len(entries))]
     ends = [*starts[1:], len(lines)]
+    left = len(entries)
     for use, start, end in reversed(list(zip(uses(entries, columns), starts, ends, strict=False))):
         if use.healed and not use.excused:
             del lines[start : _last(lines, start, end)]
+            left -= 1
     for target, case, explanation in missing(entries, columns):
+        left += 1
         lines += [f"  - target: {target}", f"    case: {case}", f"    reason: {known.TODO}"]
         lines[-1] += f"  # {explanation}" if explanation else ""
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines if left else [_BARE.sub("known: []", line) for line in lines]) + "\n"
 
 
 def _last(lines: list[str], start: int, end: int) -> int:

@@ -22,8 +22,8 @@ def merge(out: Path, paths: Sequence[Path]) -> Header:
     parts = [read(path) for path in paths]
     refuse_unfit(parts)
     header = joined(parts)
-    lines = dict(itertools.chain.from_iterable(part.lines() for part in parts))
-    writer = Writer(out, header, ((case_id, lines[case_id]) for case_id in header.cases if case_id in lines))
+    lines = dict(itertools.chain.from_iterable(part.raw() for part in parts))
+    writer = Writer(out, header, (lines[case_id] for case_id in header.cases if case_id in lines))
     writer.close(footer(parts))
     return header
 

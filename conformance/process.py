@@ -64,7 +64,7 @@ class Host:
 
     def __init__(self, process: asyncio.subprocess.Process, settings: Interpreter, folder: str) -> None:
         self.process, self.settings, self.folder = process, settings, folder
-        self.log = b""
+        self.log, self.killed = b"", False
         self.logging = asyncio.ensure_future(self.keep_log())
         self.introduction: dict[str, Any] = {}
 
@@ -163,7 +163,10 @@ class Host:
         return clean(self.log.decode("utf-8", "replace").strip(), self.folder)
 
     async def kill(self) -> None:
-        """End the process and all that it started."""
+        """End the process and all that it started, once: later its number may be another's."""
+        if self.killed:
+            return
+        self.killed = True
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
         await self.ended(10)

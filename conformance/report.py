@@ -70,6 +70,16 @@ class Report:
         """Whether every column is."""
         return all(column.green for column in self.columns)
 
+    @property
+    def reused(self) -> int:
+        """How many observations of all targets were taken over from earlier runs."""
+        return sum(column.run.reused for column in self.columns)
+
+    @property
+    def observed(self) -> int:
+        """How many there are."""
+        return sum(len(column.run.places) for column in self.columns)
+
     @cached_property
     def behaviours(self) -> dict[str, list[Behaviour]]:
         """For every case the classes of targets that behave alike; members are places among the columns."""

@@ -6,25 +6,23 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from conformance import __version__
 from conformance.adapters import Adapter
-from conformance.case import Case
+from conformance.cache import Cache
 from conformance.corpus import Corpus
 from conformance.dialect import STANDARD
 from conformance.observe import elapsed, observe
-from conformance.process import HOST, Host, Interpreter, Unavailable
+from conformance.process import Host, Interpreter, Unavailable
 from conformance.repeat import Repeated
-from conformance.runs import Header, Target, Writer, read
-from conformance.scope import concerned, scopes
-from conformance.shards import file_digest
+from conformance.reuse import make_header, now, reusable
+from conformance.runs import Header, Run, Target, Writer
+from conformance.scope import scopes
 from conformance.spent import Spent
-from conformance.strict_yaml import BadInput
 
 T = TypeVar("T")
 
@@ -33,7 +31,8 @@ T = TypeVar("T")
 class Job:
     """What to run: adapters in modes, on cases, with an interpreter, into a folder.
 
-    asked_for: they were named; repeat: how often each case is answered; noted: what else the header says.
+    asked_for: they were named; repeat: how often each case is answered; noted: what else the header says; cache: what
+    tells whether earlier observations still hold; without it there is no looking.
     """
 
     adapters: Sequence[Adapter]
@@ -47,6 +46,27 @@ class Job:
     asked_for: bool = True
     repeat: int = 1
     noted: Mapping[str, Any] = field(default_factory=dict)
+    cache: Cache | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One target of a job: what it is a run of, its run file, and the lines of an earlier one that still hold."""
+
+    adapter: Adapter
+    header: Header
+    path: Path
+    kept: Run | None
+
+    @property
+    def todo(self) -> list[str]:
+        """The cases that are left to answer."""
+        return [case_id for case_id in self.header.cases if self.kept is None or case_id not in self.kept.places]
+
+    @property
+    def answered(self) -> bool:
+        """Whether none is."""
+        return not self.todo
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +115,9 @@ async def _together(running: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
 async def _adapter(job: Job, adapter: Adapter, places: asyncio.Semaphore, watch: Watch) -> list[Ran]:
     """Ask the adapter for its modes and run a target for each that is wanted, the first in the process that asked."""
     async with places:
+        if parts := remembered(job, adapter):
+            unavailable_path(job, adapter).unlink(missing_ok=True)
+            return [await _target(job, part, None, watch) for part in parts]
         with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
             try:
                 host, modes = await introduced(adapter, job.interpreter, job.modes, folder)
@@ -102,12 +125,40 @@ async def _adapter(job: Job, adapter: Adapter, places: asyncio.Semaphore, watch:
                 if job.asked_for:
                     write_unavailable(job, adapter, error.reason)
                 return [Ran(adapter, None, error.reason, error.absent)]
-            unavailable_path(job, adapter).unlink(missing_ok=True)
-            if not modes:
+            try:
+                unavailable_path(job, adapter).unlink(missing_ok=True)
+                if job.cache:
+                    job.cache.remember(adapter, host.introduction)
+                parts = [part_of(job, adapter, mode, host.introduction) for mode in modes]
+                first = [await _target(job, part, host, watch) for part in parts[:1]]
+            finally:
                 await host.kill()
-                return []
-            first = await _target(job, adapter, modes[0], host, host.introduction, watch)
-    return [first, *await _together(_later(job, adapter, mode, host, places, watch) for mode in modes[1:])]
+    return [*first, *await _together(_later(job, part, places, watch) for part in parts[1:])]
+
+
+def remembered(job: Job, adapter: Adapter) -> list[Part]:
+    """The targets of an adapter, where each is known to be as it was and has nothing left to answer; else none."""
+    introduction = job.cache.recall(adapter) if job.cache else None
+    if introduction is None:
+        return []
+    try:
+        modes = wanted(adapter, introduction["ready"], job.modes)
+    except (KeyError, Unavailable):
+        return []
+    parts = [part_of(job, adapter, mode, introduction) for mode in modes]
+    return parts if all(part.answered for part in parts) else []
+
+
+def part_of(job: Job, adapter: Adapter, mode: str, introduction: Mapping[str, Any]) -> Part:
+    """A target as this job runs it."""
+    header = make_header(adapter, mode, job.corpus, job.interpreter, introduction)
+    noted = {"command": list(job.command), **job.noted}
+    if job.cache:
+        noted["surroundings"] = job.cache.around(adapter)
+    header = replace(header, provenance={**header.provenance, **noted})
+    path = job.folder / f"{header.target.name}.jsonl"
+    reused = reusable(path, header, resume=job.resume) if job.resume or job.cache else None
+    return Part(adapter, header, path, reused)
 
 
 async def introduced(
@@ -122,9 +173,9 @@ async def introduced(
         raise
 
 
-async def _later(job: Job, adapter: Adapter, mode: str, first: Host, places: asyncio.Semaphore, watch: Watch) -> Ran:
+async def _later(job: Job, part: Part, places: asyncio.Semaphore, watch: Watch) -> Ran:
     async with places:
-        return await _target(job, adapter, mode, None, first.introduction, watch)
+        return await _target(job, part, None, watch)
 
 
 def wanted(adapter: Adapter, said: Any, chosen: tuple[str, ...]) -> list[str]:
@@ -142,64 +193,34 @@ def wanted(adapter: Adapter, said: Any, chosen: tuple[str, ...]) -> list[str]:
     return [mode for mode in modes if not chosen or mode in chosen]
 
 
-async def _target(
-    job: Job, adapter: Adapter, mode: str, host: Host | None, introduction: dict[str, Any], watch: Watch
-) -> Ran:
-    """Run one target into its run file."""
+async def _target(job: Job, part: Part, host: Host | None, watch: Watch) -> Ran:
+    """Run one target into its run file, with the host that has been started for it, if any."""
     started = time.monotonic()
-    header = make_header(job, adapter, mode, introduction)
-    if not header.cases:
-        if host is not None:
-            await host.kill()
-        return Ran(adapter)
-    path = job.folder / f"{header.target.name}.jsonl"
-    kept = dict(resumable(path, header)) if job.resume else {}
-    todo: Iterator[Case] = (job.corpus.case(case_id) for case_id in header.cases if case_id not in kept)
-    writer = Writer(path, header, iter(kept.items()))
-
+    if not part.header.cases:
+        return Ran(part.adapter)
+    target, kept = part.header.target, dict(part.kept.places) if part.kept else {}
+    writer = Writer(part.path, part.header, (raw for _, raw in part.kept.raw()) if part.kept else ())
     spent = Spent()
 
     def record(case_id: str, raw: bytes) -> None:
         writer.raw(raw)
         spent.note(case_id, raw)
-        watch.answered(header.target)
+        watch.answered(target)
 
     repeated = Repeated(job.repeat, record)
-    watch.begin(header.target, len(header.cases) - len(kept))
+    watch.begin(target, len(part.todo))
     end = None
     try:
-        await observe(adapter.path, mode, job.interpreter, repeated.each(todo), repeated, host)
-        end = {"finished": now(), **spent.told(elapsed(started)), **repeated.told()}
+        if part.todo:
+            todo = repeated.each(job.corpus.case(case_id) for case_id in part.todo)
+            await observe(part.adapter.path, target.mode, job.interpreter, todo, repeated, host)
+        reused = {"cached": len(kept)} if kept else {}
+        end = {"finished": now(), **spent.told(elapsed(started)), **reused, **repeated.told()}
     except Unavailable as error:
-        return Ran(adapter, path, f"did not start again: {error.reason}")
+        return Ran(part.adapter, part.path, f"did not start again: {error.reason}")
     finally:
         writer.close(end)
-    return Ran(adapter, path)
-
-
-def make_header(job: Job, adapter: Adapter, mode: str, introduction: dict[str, Any]) -> Header:
-    """Everything that says what this run is a run of."""
-    said = introduction["ready"]
-    target = Target(
-        adapter.name, mode, said["framework"], said["version"], said.get("backend", ""), job.interpreter.device
-    )
-    about = list(scopes(said).get(mode, ()))
-    provenance = {
-        "suite": __version__,
-        "python": introduction.get("python", ""),
-        "platform": introduction.get("platform", ""),
-        "adapter": file_digest(adapter.path),
-        "host": file_digest(HOST),
-        "versions": introduction.get("versions", {}),
-        "settings": {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"), **job.interpreter.environment},
-        "timeout": job.interpreter.timeout,
-        "command": list(job.command),
-        "started": now(),
-        **({"about": about} if about else {}),
-        **job.noted,
-    }
-    digests = {case_id: job.corpus.digests[case_id] for case_id in concerned(job.corpus, about)}
-    return Header(target, {**said["dialect"], **said["modes"][mode]}, provenance, digests)
+    return Ran(part.adapter, part.path)
 
 
 def unavailable_path(job: Job, adapter: Adapter) -> Path:
@@ -213,24 +234,3 @@ def write_unavailable(job: Job, adapter: Adapter, reason: str) -> None:
     provenance = {"suite": __version__, "command": list(job.command), "started": now(), "unavailable": reason}
     writer = Writer(unavailable_path(job, adapter), Header(target, {}, provenance, dict(job.corpus.digests)))
     writer.close({"finished": now(), "seconds": 0})
-
-
-def resumable(path: Path, header: Header) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The lines of an earlier run of the same target that still hold: same versions, same dialect, unchanged cases."""
-    try:
-        earlier = read(path)
-    except BadInput:
-        return
-    same = ("suite", "python", "platform", "adapter", "host", "versions", "settings")
-    if earlier.header.target != header.target or earlier.header.dialect != header.dialect:
-        return
-    if any(earlier.header.provenance.get(name) != header.provenance[name] for name in same):
-        return
-    for case_id, line in earlier.lines():
-        if case_id in header.cases and earlier.header.cases.get(case_id) == header.cases[case_id]:
-            yield case_id, line
-
-
-def now() -> str:
-    """The time, to the second, in UTC."""
-    return datetime.now(UTC).isoformat(timespec="seconds")

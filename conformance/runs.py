@@ -2,18 +2,19 @@
 
 header  {"run": 1, "target": {...}, "dialect": {...}, "provenance": {...}, "cases": {id: digest}}
 line    {"id": ..., "steps": [...], "seconds": ...}, or {"id": ..., "crashed" | "hung" | "errored": reason}
-footer  {"end": {"finished": ..., "seconds": ..., "elsewhere": seconds in no case, "slowest": {id: seconds}}}
-        without it the run was cut off
+footer  {"end": {"finished": ..., "seconds": ..., "elsewhere": seconds in no case, "slowest": {id: seconds},
+        "cached": lines from an earlier run}}; without it the run was cut off
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from conformance.dialect import STANDARD
 from conformance.strict_yaml import BadInput, Problem
@@ -72,41 +73,82 @@ class Run:
     places: Mapping[str, int] = field(repr=False)
     end: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def reused(self) -> int:
+        """How many of its lines were taken over from an earlier run."""
+        return int(self.end.get("cached", 0))
+
     def lines(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """(id, line) in the order of the file, one at a time in memory."""
+        return ((case_id, json.loads(raw)) for case_id, raw in self.raw())
+
+    def raw(self) -> Iterator[tuple[str, bytes]]:
+        """The same, each line as it stands in the file."""
         with self.path.open("rb") as file:
             for case_id, place in self.places.items():
                 file.seek(place)
-                yield case_id, json.loads(file.readline())
+                yield case_id, file.readline()
 
 
 class Writer:
-    """Writes a run file line by line, each flushed: whenever it stops, what is there can be read."""
+    """Writes a run file line by line, with nothing held back: whenever it stops, what is there can be read."""
 
-    def __init__(self, path: Path, header: Header, kept: Iterator[tuple[str, dict[str, Any]]] | None = None) -> None:
+    def __init__(self, path: Path, header: Header, kept: Iterable[bytes] = ()) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_suffix(".tmp")
+        self.path, fresh = path, path.with_suffix(".tmp")
         fresh.unlink(missing_ok=True)  # it may be a link to somewhere else
-        self.file: IO[bytes] = fresh.open("xb")
-        self.write({"run": FORMAT, **asdict(header)})
-        for _, line in kept or ():
-            self.write(line)
-        fresh.replace(path)
+        self.file = fresh.open("xb", buffering=0)
+        try:
+            self.write({"run": FORMAT, **asdict(header)})
+            for line in kept:
+                self.raw(line)
+            fresh.replace(path)  # until now an earlier file is as it was
+        except BaseException:
+            self.file.close()
+            fresh.unlink(missing_ok=True)
+            raise
 
     def write(self, line: Mapping[str, Any]) -> None:
         """Add one line."""
         self.raw(json.dumps(line, separators=(",", ":")).encode())
 
     def raw(self, line: bytes) -> None:
-        """Add one line that is JSON already."""
-        self.file.write(line.rstrip(b"\n") + b"\n")
-        self.file.flush()
+        """Add one line that is JSON already; an OSError names the file."""
+        left = memoryview(line.rstrip(b"\n") + b"\n")
+        with naming(self.path):
+            while left:
+                left = left[self.file.write(left) :]
 
     def close(self, end: Mapping[str, Any] | None) -> None:
         """End the file; without a footer it says that the run was cut off."""
-        if end is not None:
-            self.write({"end": end})
-        self.file.close()
+        try:
+            if end is not None:
+                self.write({"end": end})
+        finally:
+            self.file.close()
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file as a whole or not at all; until it is there, an earlier one is as it was."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(path.name + ".tmp")
+    fresh.unlink(missing_ok=True)
+    try:
+        with naming(path), fresh.open("xb") as file:
+            file.write(content)
+        fresh.replace(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """What the system refuses in writing a file, said of that file."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def read(path: Path) -> Run:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from conftest import ROOT
@@ -17,6 +18,8 @@ from conformance.places import adapters, cases
 from conformance.runs import Target
 from conformance.strict_yaml import BadInput
 from conformance.versions import within
+from conformance.wire import encode
+from reports import made, report_of, seen
 
 OWN = adapters() / "known.yaml"
 RUNS = ROOT / "reports" / "runs"
@@ -116,3 +119,17 @@ def test_update_takes_off_what_is_healed_and_asks_for_the_reasons_of_what_is_new
     assert "# about the next\n  - target: torch_nn[module]\n" in listed.read_text()
     with pytest.raises(BadInput, match="write in place of TODO"):
         known.load(listed)
+
+
+def test_update_fills_an_empty_list_and_leaves_an_empty_list_where_nothing_is_left(tmp_path):
+    """`known: []` takes entries, and a list whose last entry is healed is one that can be read."""
+    case, listed = made("some/case"), tmp_path / "k.yaml"
+    listed.write_text("known: []  # ours\n")
+    red = report_of(tmp_path, [case], (TORCH, [seen(case, moving_mean=encode(np.float32([7])))])).columns
+    listed.write_text(known_update.updated(listed, red).replace("TODO", "So it is here."))
+    assert [["some/case"]] == [entry.case for entry in known.load(listed)]
+    assert listed.read_text().startswith("known:  # ours\n  - target: torch_nn[module]\n")
+    green = report_of(tmp_path, [case], (TORCH, [seen(case)])).columns
+    listed.write_text(known_update.updated(listed, green))
+    assert "known: []  # ours\n" == listed.read_text()
+    assert [] == known.load(listed)

@@ -19,6 +19,7 @@ import pytest
 from conftest import CASES, DEMO, FAULTS, ROOT, adapter, left_behind, once, run_faults
 
 from conformance import runs
+from conformance.cache import surroundings
 from conformance.corpus import Corpus
 from conformance.observe import observe
 from conformance.process import Host, Interpreter, Unavailable
@@ -268,5 +269,6 @@ def test_the_host_and_the_demo_adapter_run_on_old_pythons(
     assert ran.path is not None
     (column,) = build(small_cases, [ran.path], []).columns
     assert column.run.header.provenance["python"].startswith(version + ".")
+    assert ["files", "environment"] == list(surroundings(Interpreter(python, paths=(str(FAULTS),))))
     expected = {case: "unsupported" if case == "network" else "conforms" for case in small_cases.ids}
     assert expected == {case: result.verdict for case, result in column.results.items()}

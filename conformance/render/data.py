@@ -11,6 +11,7 @@ import json
 import re
 import zlib
 from collections import Counter
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -22,7 +23,7 @@ from conformance.render.series import series
 from conformance.render.table import table
 from conformance.render.text import fit
 from conformance.render.view import RED, Head, settings
-from conformance.render.words import GLYPHS, TONES, measured, numbers, sentence, why
+from conformance.render.words import GLYPHS, TONES, measured, numbers, sentence, taken_over, why
 from conformance.report import Report
 
 FACTS = ("command", "started", "suite", "python", "platform", "versions", "settings", "timeout")
@@ -101,11 +102,18 @@ def target(head: Head) -> dict[str, Any]:
         "environment": fit(who.environment),
         "dialect": {knob: getattr(column.dialect, knob) for knob in KNOBS},
         "about": [fit(str(word)) for word in about],
-        "facts": [[name, fit(head.provenance(name))] for name in FACTS if head.provenance(name)],
+        "facts": [[name, fit(told)] for name, told in facts(head) if told],
         "cut": None if run.complete else [len(run.places), len(run.header.cases)],
         "errors": spread(head),
         "inferred": inferred(head),
     }
+
+
+def facts(head: Head) -> Iterator[tuple[str, str]]:
+    """What a run says of itself, and how much of it comes from an earlier one."""
+    yield from ((name, head.provenance(name)) for name in FACTS)
+    run = head.column.run
+    yield "reused", taken_over(run.reused, len(run.places)) if run.reused else ""
 
 
 def spread(head: Head) -> list[list[Any]]:

@@ -23,6 +23,7 @@ from conformance.render.data import data, deflated, meanings, packed
 from conformance.render.view import named, subjects
 from conformance.render.words import GLYPHS, TONES, WORDS, measured, times
 from conformance.report import Report
+from conformance.runs import write
 
 PARTS = Path(__file__).parent / "page"
 SCRIPTS = (
@@ -42,8 +43,7 @@ EARLY = 'document.documentElement.classList.add("scripted");'  # so that nothing
 
 def write_page(report: Report, page: Path) -> None:
     """Write the page of a report."""
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_bytes(html(report).encode())
+    write(page, html(report).encode())
 
 
 def html(report: Report) -> str:

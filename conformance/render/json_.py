@@ -74,6 +74,7 @@ class TargetPart(Part):
     mode: str
     environment: str
     complete: Annotated[bool, Field(description="false when the run was cut off")]
+    reused: Annotated[int, Field(description="how many observations were taken over from an earlier run")]
     dialect: Annotated[dict[str, str], Field(description="what it declares, where that is not the standard")]
     counts: dict[str, int]
     results: list[Outcome]
@@ -171,6 +172,7 @@ def _target(column: Column, letters: dict[str, str]) -> TargetPart:
         mode=who.mode,
         environment=who.environment,
         complete=column.run.complete,
+        reused=column.run.reused,
         dialect=dict(column.departs),
         counts=column.counts,
         results=[_outcome(result, letters.get(result.case, "")) for result in column.results.values()],

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from conformance.compare import KINDS, Change, Comparison
 from conformance.judge import VERDICTS
 from conformance.render.text import fit
-from conformance.render.words import GLYPHS, why
+from conformance.render.words import GLYPHS, taken_over, why
 from conformance.report import Report
 
 MOST = 200
@@ -39,8 +39,9 @@ def report(made: Report) -> str:
         for result in column.results.values()
         if not result.green
     ]
+    over = ["", taken_over(made.reused, made.observed)] if made.reused else []
     head = [f"{GLYPHS[verdict]} {verdict}" for verdict in verdicts]
-    parts = ["## Batch normalisation: conformance", *table(["target", "environment", *head, "not run"], rows)]
+    parts = ["## Batch normalisation: conformance", *table(["target", "environment", *head, "not run"], rows), *over]
     parts += (
         ["", "### Needs a look", *capped(["verdict", "target", "case", "why"], red)] if red else ["", "Nothing is red."]
     )

@@ -13,7 +13,7 @@ from conformance.dialect import STANDARD, Dialect
 from conformance.judge import VERDICTS, K, Result
 from conformance.reference import trace
 from conformance.render.text import fit
-from conformance.render.words import GLYPHS, amount, numbers, sentence, why
+from conformance.render.words import GLYPHS, amount, numbers, sentence, taken_over, why
 from conformance.report import Report
 from conformance.rounding import EPS
 
@@ -68,6 +68,8 @@ def print_report(report: Report, console: Console | None = None) -> None:
             escape(column.target.label) + cut_off, escape(column.target.environment), *counts, f"{worst:.2f} bounds"
         )
     console.print(table)
+    if report.reused:
+        console.print(taken_over(report.reused, report.observed), soft_wrap=True)
     for column in report.columns:
         for case_id, what in column.unsteady.items():
             told = f"[bold red]≠ unsteady[/] {escape(column.target.label)} [bold]{escape(case_id)}[/]: {escape(what)}"

@@ -138,3 +138,8 @@ def growth(result: Result) -> str:
     if max(first, last) < 2 * min(first, last):
         return ""
     return f" and {'grows' if last > first else 'shrinks'} to {amount(last)} times at step {step + 1}"
+
+
+def taken_over(reused: int, observed: int) -> str:
+    """How many observations are not new."""
+    return f"{reused:,} of {observed:,} observations are those of an earlier run; nothing has changed since then."
