@@ -79,6 +79,13 @@ def test_types_and_errors_make_classes(report_of):
     assert [(0,), (1,), (2,)] == [one.members for one in classes.behaviours[CASE.id]]
 
 
+def test_a_text_in_place_of_an_array_is_another_behaviour(report_of):
+    """An array without elements, where another target has words, is not compared with them."""
+    texts = [seen(CASE, gamma=gamma) for gamma in ("a text", wire.encode(np.zeros((0,), np.float32)))]
+    classes = report_of([CASE], (TORCH, texts[:1]), (LAYER, texts[1:])).behaviours[CASE.id]
+    assert [(0,), (1,)] == [one.members for one in classes]
+
+
 @pytest.mark.parametrize(("number", "expected"), [(0, "A"), (25, "Z"), (26, "AA"), (53, "BB")])
 def test_letters_do_not_end(number, expected):
     """There may be more classes than letters."""
