@@ -59,12 +59,16 @@ class Page(HTMLParser):
     @property
     def data(self):
         """What the page's script makes its views of."""
-        return unpacked(re.search(r'id="data">([^<]*)<', self.source)[1])
+        return self.packed("data")
+
+    def packed(self, name):
+        """What is packed under an id."""
+        return unpacked(re.search(rf'id="{name}">([^<]*)<', self.source)[1])
 
     @property
     def everything(self):
         """All texts, those of the views too."""
-        return "\n".join([self.text, *strings(self.data)])
+        return "\n".join([self.text, *strings(self.data), *strings(self.packed("tables"))])
 
     def all(self, name, tag=None):
         """The values of an attribute, on one kind of tag or on all."""
@@ -137,7 +141,7 @@ def test_an_adapter_is_text(report_of, result):
     made_report = report_of([case], (target, [seen(case)]), provenance=provenance)
     column = replace(made_report.columns[0], results={"a/b": result})
     page = Page(html.html(replace(made_report, columns=[column])))
-    assert ["octet", "octet"] == [kind.split("/")[1].split("-")[0] for kind in page.all("type", "script")]
+    assert ["octet"] * 3 == [kind.split("/")[1].split("-")[0] for kind in page.all("type", "script")]
     assert "img" not in page.tags
     assert [] == [name for _, name, _ in page.attributes if name.startswith("on") or name == "src"]
     assert SHOWN in page.everything

@@ -69,17 +69,20 @@ class Table:
         return self.places[value]
 
 
-def data(report: Report, heads: list[Head]) -> dict[str, Any]:
-    """Everything that the views of a report show."""
+def data(report: Report, heads: list[Head]) -> tuple[dict[str, Any], list[list[Any]]]:
+    """What the views of a report show, and apart from it the tables of every case, which most views do without."""
     place = {id(column): number for number, column in enumerate(report.columns)}
     columns = [place[id(head.column)] for head in heads]
-    return {
+    cases = [of_case(case, heads, columns, report.behaviours[case.id]) for case in report.cases]
+    tables = [case.pop("tables") for case in cases]
+    shown = {
         "verdicts": [[verdict, GLYPHS[verdict], TONES.get(verdict, "bad"), verdict in RED] for verdict in ORDER],
         "knobs": meanings(),
         "standard": {knob: getattr(STANDARD, knob) for knob in KNOBS},
         "targets": [target(head) for head in heads],
-        "cases": [of_case(case, heads, columns, report.behaviours[case.id]) for case in report.cases],
+        "cases": cases,
     }
+    return shown, tables
 
 
 def meanings() -> dict[str, str]:
@@ -98,6 +101,7 @@ def target(head: Head) -> dict[str, Any]:
         "label": fit(who.label),
         "adapter": fit(who.adapter),
         "mode": fit(who.mode),
+        "head": fit(head.mode),
         "environment": fit(who.environment),
         "dialect": {knob: getattr(column.dialect, knob) for knob in KNOBS},
         "about": [fit(str(word)) for word in about],

@@ -29,6 +29,7 @@ SCRIPTS = (
     "base.js",
     "data.js",
     "query.js",
+    "sheet.js",
     "matrix.js",
     "steps.js",
     "plot.js",
@@ -49,6 +50,7 @@ def write_page(report: Report, page: Path) -> None:
 def html(report: Report) -> str:
     """The page of a report."""
     heads = named(report.columns)
+    shown, tables = data(report, heads)
     verdicts = [verdict for verdict in VERDICTS if any(verdict in column.counts for column in report.columns)]
     return template().render(
         heads=heads,
@@ -59,7 +61,8 @@ def html(report: Report) -> str:
         used=verdicts,
         library=Markup(deflated(library())),  # noqa: S704 - base64
         policy=policy(),
-        data=Markup(packed(data(report, heads))),  # noqa: S704 - base64
+        data=Markup(packed(shown)),  # noqa: S704 - base64
+        tables=Markup(packed(tables)),  # noqa: S704 - base64
     )
 
 

@@ -27,7 +27,7 @@ function wholeCase(one) {
     h("h3", null, "What the targets do"),
     found.length ? classList(one, found) : h("p", {class: "muted"}, "No target has shown anything here."),
     figures(one),
-    found.length ? [h("h3", null, "Step by step"), ofClasses(one, found)] : null,
+    found.length ? [h("h3", null, "Step by step"), fromTables(one, () => ofClasses(one, found))] : null,
     h("h3", null, "Each target and its promise"), targetTable(one),
     h("h3", null, "The case"), definition(one),
     h("h3", null, "Run it yourself"), copyable(repro(one, report.targets.find((target) => one.results[target.place]) || {adapter: "ADAPTER", mode: "MODE"})),
@@ -77,7 +77,7 @@ function resultView(one, target) {
     h("h3", null, h("a", {href: href("target", target.name)}, h("bdi", null, target.label)), " ", h("small", {class: "muted"}, h("bdi", null, target.environment))),
     result ? [h("p", null, badge(result.verdict), " ", chip(result.letter), result.error ? h("span", {class: "muted"}, ` worst error ${result.error} of the bound`) : null),
       h("p", {class: "why"}, linked(result.why || "Every quantity of every step is within its bound.")),
-      result.table ? ofTarget(one, result) : null] : h("p", null, about(target)),
+      result.table < 0 ? null : fromTables(one, () => ofTarget(one, result))] : h("p", null, about(target)),
     h("p", null, h("a", {href: href("case", one.id)}, "All targets in this case")),
     h("h3", null, "Run it yourself"), copyable(repro(one, target)), neighbours(one)];
 }

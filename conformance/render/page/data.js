@@ -8,8 +8,10 @@ async function inflated(text) {
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).text();
 }
 
+const unpacked = async (id) => JSON.parse(await inflated($(id).textContent));
+
 async function unpack() {
-  report = JSON.parse(await inflated($("#data").textContent));
+  report = await unpacked("#data");
   for (const [verdict, glyph, tone, red] of report.verdicts) {
     GLYPHS[verdict] = glyph;
     TONES[verdict] = tone;
@@ -26,7 +28,21 @@ async function unpack() {
 }
 
 function cell(one, [verdict, letter, error, why, table]) {
-  return {verdict: report.verdicts[verdict][0], letter, error, why: one.whys[why] || "", table: one.tables[table]};
+  return {verdict: report.verdicts[verdict][0], letter, error, why: one.whys[why] || "", table};
+}
+
+// The numbers of every step are most of the report: they are unpacked when somebody comes to look at them.
+function loadTables() {
+  report.loading ??= unpacked("#tables").then((tables) => report.cases.forEach((one, place) => { one.tables = tables[place]; }));
+  return report.loading;
+}
+
+// What is drawn from the numbers, or a place that it takes once they are there.
+function fromTables(one, draw) {
+  if (one.tables) return draw();
+  const place = h("p", {class: "muted"}, "Unpacking the numbers …");
+  loadTables().then(() => place.replaceWith(...[draw()].flat(Infinity)));
+  return place;
 }
 
 // The classes of a case among some targets: [letter, [target, ...]] by letter.
@@ -39,6 +55,14 @@ function classes(one, targets = report.targets) {
     found.get(result.letter).push(target);
   }
   return [...found].sort(([a], [b]) => a.length - b.length || (a < b ? -1 : 1));
+}
+
+// How many classes of behaviour a case has among some targets.
+function ways(one, targets) {
+  const letters = new Set();
+  for (const {place} of targets) letters.add(one.results[place]?.letter || "");
+  letters.delete("");
+  return letters.size;
 }
 
 // The declared conventions in which two targets differ: [knob, here, there].

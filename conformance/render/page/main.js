@@ -91,7 +91,8 @@ function drawQuestions(cases) {
 
 async function start() {
   await unpack();
-  for (const element of $$("[data-script]")) element.hidden = element.id === "peek" || (element.matches("nav a") && !lineages().length);
+  addEventListener("beforeprint", () => rest(true));
+  for (const element of $$("[data-script]")) element.hidden = element.matches("nav a") && !lineages().length;
   prepareMatrix();
   const typed = () => go({q: $("#query").value.trim()});
   $("#query").addEventListener("input", typed);
@@ -109,8 +110,16 @@ async function start() {
   addEventListener("hashchange", () => { read(); show(true); });
   read();
   show(location.hash.length > 1);
+  if (state.view === "case") await loadTables();
   document.documentElement.classList.remove("scripted");
   document.documentElement.dataset.ready = "";
 }
 
+// An old browser gets what is there for those without a script.
+function plain() {
+  document.documentElement.classList.remove("scripted");
+  for (const element of $$("noscript")) element.outerHTML = element.textContent;
+}
+
 if (typeof DecompressionStream === "function") start();
+else plain();

@@ -51,8 +51,8 @@ function test({key, word}, targets) {
   if (key === "case") return (one) => pattern.test(one.id) || one.formerly.some((name) => pattern.test(name));
   if (key === "knob") return (one) => knobs(one, targets).some((knob) => pattern.test(knob));
   if (key === "is" && lower === "question") return (one) => !!one.question;
-  if (key === "is" && lower === "different") return (one) => classes(one, targets).length > 1;
-  if (key === "is" && lower === "same") return (one) => classes(one, targets).length === 1;
+  if (key === "is" && lower === "different") return (one) => ways(one, targets) > 1;
+  if (key === "is" && lower === "same") return (one) => ways(one, targets) === 1;
   if (key === "is") return () => false;
   return (one) => (one.words ??= [one.id, one.title, one.question, one.answer, ...one.statements].join("\n").toLowerCase())
     .includes(lower.replaceAll("*", ""));
