@@ -91,7 +91,7 @@ function drawQuestions(cases) {
 
 async function start() {
   await unpack();
-  addEventListener("beforeprint", () => rest(true));
+  addEventListener("beforeprint", finishAll);
   for (const element of $$("[data-script]")) element.hidden = element.matches("nav a") && !lineages().length;
   prepareMatrix();
   const typed = () => go({q: $("#query").value.trim()});

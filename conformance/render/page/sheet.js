@@ -34,7 +34,7 @@ function drawSheet(sheet, columns, parts, key) {
   sheet.waiting = blocks;
   const link = $(".block a", sheet.element);
   if (link) link.tabIndex = 0;
-  rest();
+  restSoon(200);
 }
 
 // Whether a column, by its place, is in sight.
@@ -44,14 +44,18 @@ function inSight(sheet, {right}) {
   return (place) => ends[place].right > 0 && ends[place].left < right;
 }
 
-// What is not in sight yet is drawn block by block when there is time: it can be found, read out and printed.
-function rest(all = false) {
-  const idle = window.requestIdleCallback || ((callback) => setTimeout(() => callback(null), 30));
-  const next = () => sheets.find((sheet) => sheet.waiting.length)?.waiting.shift();
-  if (all) for (let block = next(); block; block = next()) block.finish();
-  if (rest.planned || !sheets.some((sheet) => sheet.waiting.length)) return;
-  rest.planned = true;
-  idle(() => { rest.planned = false; next()?.finish(); rest(); });
+// What is not in sight yet is drawn block by block, once nobody has typed for a moment: it can be found and read out.
+let pending = 0;
+
+function restSoon(after) {
+  clearTimeout(pending);
+  if (sheets.some((sheet) => sheet.waiting.length)) pending = setTimeout(() => { finishNext(); restSoon(10); }, after);
+}
+
+const finishNext = () => sheets.find((sheet) => sheet.waiting.length)?.waiting.shift().finish();
+
+function finishAll() {
+  while (sheets.some((sheet) => sheet.waiting.length)) finishNext();
 }
 
 function headsOf(columns) {
@@ -153,7 +157,7 @@ function walk(sheet, event) {
   const here = event.target.closest("td, th");
   if (!way || !here || event.altKey || event.ctrlKey || event.metaKey) return;
   event.preventDefault();
-  rest(true);
+  finishAll();
   const lines = [$(".heads tr:last-child", sheet.element), ...$$(".block tbody tr", sheet.element)];
   let line = lines.indexOf(here.parentNode), column = here.cellIndex;
   for (;;) {
