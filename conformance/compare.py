@@ -24,13 +24,14 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One case of one target, before and after; None on the side where it was not run."""
+    """One case of one target, before and after; None on the side where it was not run. place: that of its pair."""
 
     case: str
     target: str
     kind: str
     before: Result | None
     after: Result | None
+    place: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Comparison:
 def compare(before: Report, after: Report) -> Comparison:
     """Hold every target of one report against the same target of the other."""
     pairs = list(paired(before.columns, after.columns))
-    changes = [change for old, new in pairs for change in changed(old, new)]
+    changes = [change for place, (old, new) in enumerate(pairs) for change in changed(place, old, new)]
     return Comparison([(target(old), target(new)) for old, new in pairs], changes)
 
 
@@ -83,13 +84,13 @@ def paired(before: list[Column], after: list[Column]) -> Iterator[tuple[Column |
     yield from ((None, new) for new in right)
 
 
-def changed(old: Column | None, new: Column | None) -> Iterator[Change]:
+def changed(place: int, old: Column | None, new: Column | None) -> Iterator[Change]:
     """What became of every case of a target."""
     was, now = (column.results if column else {} for column in (old, new))
     there = new or old
     for case in dict.fromkeys((*now, *was)):
         before, after = was.get(case), now.get(case)
-        yield Change(case, there.target.label if there else "", kind(before, after), before, after)
+        yield Change(case, there.target.label if there else "", kind(before, after), before, after, place)
 
 
 def kind(before: Result | None, after: Result | None) -> str:

@@ -17,6 +17,7 @@ from playwright.sync_api import expect, sync_playwright
 
 import reports
 from conformance import wire
+from conformance.compare import compare
 from conformance.dialect import STANDARD
 from conformance.known import Entry
 from conformance.render import html
@@ -352,7 +353,11 @@ def test_what_others_word_is_text_in_every_view(visit, hostile_file):
 @pytest.mark.parametrize("fragment", [*list(VIEWS)[:13], "matrix?q=nothing_like_it"])
 def test_axe_finds_nothing(visit, page_file, theme, fragment):
     """Rules of WCAG 2.2 A and AA, and best practices, in both themes, with the help open."""
-    page = visit(page_file, fragment, color_scheme=theme)
+    check_with_axe(visit(page_file, fragment, color_scheme=theme))
+
+
+def check_with_axe(page):
+    """Nothing is found on a page."""
     page.locator(".help summary").click()
     found = Axe().run(
         page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
@@ -414,6 +419,88 @@ def test_an_old_browser_gets_the_plain_table(browser, page_file):
     assert ["some_case", "variance"] == rows(page)
     assert not page.locator(".search").is_visible()
     page.close()
+
+
+@pytest.fixture(scope="module")
+def compared_file(tmp_path_factory):
+    """A page with something regressed, fixed, changed, new, removed and the same."""
+    wrong, folders = {"gamma": wire.encode(np.float32([7]))}, [tmp_path_factory.mktemp(name) for name in ("old", "new")]
+    cases = [made(f"kind/{name}") for name in ("regressed", "fixed", "changed", "new", "removed", "same")]
+    regressed, fixed, changed, new, removed, same = cases
+    older = [seen(regressed), seen(fixed, **wrong), seen(changed, **wrong), seen(removed), seen(same)]
+    newer = [
+        seen(regressed, **wrong),
+        seen(fixed),
+        seen(changed, gamma=wire.encode(np.float32([8]))),
+        seen(new),
+        seen(same),
+    ]
+    before = reports.report_of(folders[0], cases, (TORCH, older), (LAYER, [seen(same)]))
+    after = reports.report_of(folders[1], cases, (NEWER, newer), (FUNCTIONAL, [seen(same)]))
+    html.write_page(after, folders[1] / "index.html", compare(before, after))
+    return folders[1] / "index.html"
+
+
+def test_a_comparison_opens_with_what_changed(visit, compared_file):
+    """Every kind is counted; changes that count are told in words, what came or went by target."""
+    page = visit(compared_file)
+    assert ["What changed"] == page.locator("h2:visible").all_inner_texts()
+    counts = ["▼ regressed 1", "▲ fixed 1", "≠ changed 1", "+ new 2", "− removed 2", "= same 1"]
+    assert ["everything", *counts] == page.locator("#kinds a").all_inner_texts()
+    rows = [text.split("\t") for text in page.locator("#listed tbody tr").all_inner_texts()]
+    assert ["kind/regressed", "kind/fixed", "kind/changed"] == [row[1].strip().split("\n")[-1] for row in rows]
+    assert "step 2: gamma was [1], is [7]\nis: step 2: gamma is 7 where 1 was promised" in rows[0][3]
+    assert "torch 2.13.0+cpu → torch 2.14.0" in rows[0][0]
+    came = page.locator("#listed .listing li").all_inner_texts()
+    assert ["torch_nn[module]", "keras_layers[functional]", "torch_nn[module]", "keras_layers[layer]"] == [
+        text.split(" ")[0] for text in came
+    ]
+
+
+def test_what_is_the_same_is_greyed_and_not_hidden(visit, compared_file):
+    """The sheet has every case; a filter for a kind leaves its cases, stands in the address, and goes there again."""
+    page = visit(compared_file)
+    kinds = ["regressed", "fixed", "changed", "new", "removed", "same"]
+    expect(page.locator("#changes tr[data-case]:visible .short")).to_have_text(kinds)
+    same = page.locator("#changes tr[data-case='5'] td").first
+    assert ("same", "=") == (same.get_attribute("class"), same.text_content())
+    page.get_by_role("link", name="fixed 1").click()
+    assert "compare?q=change%3Afixed" == fragment(page)
+    for view in (page, visit(compared_file, fragment(page))):
+        expect(view.locator("#changes tr[data-case]:visible .short")).to_have_text(["fixed"])
+        assert ["▲ fixed 1 was red, and is green"] == view.locator("#listed h3").all_inner_texts()
+
+
+def test_a_change_leads_to_its_case(visit, compared_file):
+    """From a cell of the sheet to every number of the later run; from what is gone to the case."""
+    page = visit(compared_file)
+    cell = page.locator("#changes tr[data-case='0'] td").first
+    cell.hover()
+    assert "regressed" in page.locator(".peek:visible").inner_text()
+    assert "#case/kind/regressed/torch_nn-module-torch-2.14.0" == cell.locator("a").get_attribute("href")
+    gone = page.locator("#changes tr[data-case='5'] td").nth(1)
+    gone.hover()
+    assert "#case/kind/same" == gone.locator("a").get_attribute("href")
+
+
+def test_a_comparison_can_be_read_without_a_script(visit, compared_file):
+    """What regressed, was fixed or changed is a table."""
+    text = visit(compared_file, scripted=False).locator("#listed").inner_text()
+    assert "regressed: 1, fixed: 1, changed: 1, new: 2, removed: 2, same: 1" in text
+    assert "kind/regressed" in text
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("fragment", ["", "compare?q=change:regressed", "compare?q=nothing_like_it", "matrix"])
+def test_axe_finds_nothing_in_a_comparison(visit, compared_file, theme, fragment):
+    """The same rules for the view of what changed."""
+    check_with_axe(visit(compared_file, fragment, color_scheme=theme))
+
+
+def test_a_comparison_fits_a_narrow_screen(visit, compared_file):
+    """Only tables scroll sideways."""
+    page = visit(compared_file, viewport={"width": 320, "height": 640})
+    assert 320 >= page.evaluate("document.documentElement.scrollWidth")
 
 
 @pytest.mark.parametrize("fragment", list(VIEWS)[:12])

@@ -19,7 +19,7 @@ from conformance.compare import compare
 from conformance.dialect import STANDARD
 from conformance.known import Entry
 from conformance.reference import trace
-from conformance.render import json_, junit, markdown, terminal
+from conformance.render import html, json_, junit, markdown, terminal
 from reports import FUNCTIONAL, HOSTILE, LAYER, LONG, TORCH, made, seen
 
 CASE = made("update/variance")  # trained on [1, 5] from a variance of 4: 4 is left where it is ÷n, 6 where it is ÷(n-1)
@@ -161,6 +161,26 @@ def test_a_comparison_is_written_where_it_is_wanted(files):
     ended = run(files, str(before), str(after), "--format", "json", "-o", str(files / "out.json"))
     assert (1, "") == (ended.exit_code, ended.output)
     assert "regressed" == json.loads((files / "out.json").read_text())["changes"][0]["kind"]
+
+
+def test_a_comparison_can_be_a_page(files):
+    """Of `compare`, or of `report` with a baseline: the same."""
+    paths, cases = [str(files / name) for name in ("before", "after")], ["--cases", str(files / "cases")]
+    assert 1 == run(files, *paths, "--format", "html", "-o", str(files / "page.html")).exit_code
+    runs, folder = str(files / "after" / "runs"), str(files / "rendered")
+    ended = CliRunner().invoke(main, ["report", runs, *cases, "--baseline", paths[0], "-o", folder])
+    assert 1 == ended.exit_code
+    pages = [(files / name).read_text("utf-8") for name in ("page.html", "rendered/index.html")]
+    assert pages[0] == pages[1]
+    assert "regressed: 1, fixed: 0, changed: 0" in pages[0]
+
+
+def test_a_page_of_changes_obeys_nothing_that_others_word(report_of):
+    """Exceptions and reasons are text in the plain tables, and packed for the script."""
+    before, after = hostile(report_of)
+    page = html.html(after, compare(before, after))
+    assert "&lt;img src=x" in page
+    assert "<img" not in page
 
 
 def hostile(report_of):

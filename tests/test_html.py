@@ -17,7 +17,7 @@ import reports
 from conformance import load, runs, wire
 from conformance.judge import VERDICTS, Compared, Divergence, Result
 from conformance.known import Entry
-from conformance.render import html
+from conformance.render import changes, html
 from conformance.render.data import unpacked
 from conformance.render.table import Row, Stage, table
 from conformance.render.view import named, settings
@@ -270,6 +270,18 @@ def test_only_the_scripts_of_the_page_may_run(report_of):
     assert all(f"&#39;sha256-{digest}&#39;" in policy for digest in digests)
     assert policy.startswith("default-src &#39;none&#39;; script-src &#39;sha256-")
     assert "unsafe-eval" not in policy
+
+
+@pytest.mark.parametrize(("gamma", "dtype"), [(None, ""), ("a text", ""), ([7], "float64"), ([[1]], "float32")])
+def test_what_moved_is_the_first_quantity_that_did(report_of, gamma, dtype):
+    """Another value, type or shape, or nothing where there was something, in the words of both sides."""
+    sent = wire.encode(np.array(gamma, dtype)) if dtype else gamma
+    results = [
+        report_of([CASE], (TORCH, [seen(CASE, **last)])).columns[0].results[CASE.id] for last in ({}, {"gamma": sent})
+    ]
+    said = {"a text": "a text", "float64": "[7] (float64)", "float32": "[[1]]"}.get(dtype or gamma, "not there")
+    assert f"step 2: gamma was [1], is {said}" == changes.moved(*results)
+    assert "" == changes.moved(results[0], results[0])
 
 
 @pytest.mark.parametrize("cases", [[], [CASE]])

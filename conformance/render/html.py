@@ -16,12 +16,14 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from conformance.compare import KINDS, Comparison
 from conformance.dialect import KNOBS
 from conformance.judge import VERDICTS
 from conformance.render import text
+from conformance.render.changes import changes
 from conformance.render.data import data, deflated, meanings, packed
 from conformance.render.view import named, subjects
-from conformance.render.words import GLYPHS, TONES, WORDS, measured, times
+from conformance.render.words import GLYPHS, TONES, WORDS, measured, times, why
 from conformance.report import Report
 
 PARTS = Path(__file__).parent / "page"
@@ -31,6 +33,7 @@ SCRIPTS = (
     "query.js",
     "sheet.js",
     "matrix.js",
+    "compare.js",
     "steps.js",
     "plot.js",
     "case.js",
@@ -41,16 +44,18 @@ SCRIPTS = (
 EARLY = 'document.documentElement.classList.add("scripted");'  # so that nothing is shown that is taken away again
 
 
-def write_page(report: Report, page: Path) -> None:
+def write_page(report: Report, page: Path, comparison: Comparison | None = None) -> None:
     """Write the page of a report."""
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_bytes(html(report).encode())
+    page.write_bytes(html(report, comparison).encode())
 
 
-def html(report: Report) -> str:
-    """The page of a report."""
+def html(report: Report, comparison: Comparison | None = None) -> str:
+    """The page of a report, with what changed in it where it is the later one of a comparison."""
     heads = named(report.columns)
     shown, tables = data(report, heads)
+    if comparison:
+        shown["comparison"] = changes(comparison, heads)
     verdicts = [verdict for verdict in VERDICTS if any(verdict in column.counts for column in report.columns)]
     return template().render(
         heads=heads,
@@ -59,6 +64,7 @@ def html(report: Report) -> str:
         cases=len(report.cases),
         current={case.id for case in report.cases},
         used=verdicts,
+        comparison=comparison,
         library=Markup(deflated(library())),  # noqa: S704 - base64
         policy=policy(),
         data=Markup(packed(shown)),  # noqa: S704 - base64
@@ -77,13 +83,14 @@ def template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"anchor": text.anchor, "times": times, "measured": measured}
+    environment.filters |= {"anchor": text.anchor, "times": times, "measured": measured, "why": why}
     environment.globals |= {
         "VERDICTS": VERDICTS,
         "GLYPHS": GLYPHS,
         "TONES": TONES,
         "WORDS": WORDS,
         "KNOBS": KNOBS,
+        "KINDS": KINDS,
         "meanings": meanings(),
         "style": Markup((PARTS / "page.css").read_text("utf-8")),  # noqa: S704 - our own
         "early": Markup(EARLY),  # noqa: S704 - our own
