@@ -204,6 +204,30 @@ def test_two_targets_are_compared(visit, page_file):
     text = page.locator("#drawn").inner_text()
     assert "Of 2 cases that both were given they behave differently in 2, alike in 0." in text
     assert "variance: sample, not population" in text
+    assert "a moving variance fed ÷(n-1) ends 1.59 % higher" in text
+    assert "nn.BatchNorm1d(64, eps=0.001, momentum=0.01)" in text
+    assert "No argument makes these equal: variance." in text
+
+
+def test_an_argument_makes_a_layer_the_same(visit, tmp_path):
+    """A convention that the other framework can be told is in its call, and is not what is left."""
+    linen, one_pass = replace(TORCH, adapter="flax_linen"), {"variance_algorithm": "one_pass"}
+    file = written(tmp_path, [UPDATE], (TORCH, [seen(UPDATE)]), (linen, [seen(UPDATE)], one_pass))
+    there = ONE.replace("torch_nn", "flax_linen")
+    text = visit(file, f"pair/{ONE}/{there}").locator("#drawn").inner_text()
+    assert "nn.BatchNorm(momentum=0.99, epsilon=0.001, use_fast_variance=False)" in text
+    assert "With that no convention differs." in text
+    assert (
+        "No argument makes these equal: variance_algorithm."
+        in visit(file, f"pair/{there}/{ONE}").locator("#drawn").inner_text()
+    )
+
+
+def test_what_has_no_spelling_is_said(visit, tmp_path):
+    """An adapter without a template for its layer cannot be ported from, and the page says so."""
+    file = written(tmp_path, [UPDATE], (TORCH, [seen(UPDATE)]), (replace(TORCH, adapter="other"), [seen(UPDATE)]))
+    page = visit(file, f"pair/{ONE}/{ONE.replace('torch_nn', 'other')}")
+    assert "There is no spelling yet of other." in page.locator("#drawn").inner_text()
 
 
 def test_versions_are_compared(visit, page_file):
@@ -290,13 +314,25 @@ def test_subjects_are_folded_and_sorted(visit, page_file):
     assert ["some_case", "variance"] == rows(page)
 
 
-def test_a_command_is_copied(visit, page_file):
-    """The button puts the command into the clipboard and says so."""
+def test_a_script_and_a_command_are_copied(visit, page_file):
+    """The buttons put the one or the other into the clipboard and say so."""
     page = visit(page_file, f"case/update/variance/{ONE}", permissions=["clipboard-read", "clipboard-write"])
-    page.get_by_role("button", name="Copy").click()
-    page.get_by_role("button", name="Copied").wait_for()
-    copied = page.evaluate("navigator.clipboard.readText()")
-    assert "conformance run torch_nn --mode module --case update/variance" == copied
+    copied = []
+    for box in (".script", ".command"):
+        page.locator(box).get_by_role("button", name="Copy").click()
+        page.locator(box).get_by_role("button", name="Copied").wait_for()
+        copied.append(page.evaluate("navigator.clipboard.readText()"))
+    compile(copied[0], "script", "exec")
+    assert "nn.BatchNorm1d(1, eps=0.0, momentum=0.5)" in copied[0]
+    assert "conformance run torch_nn --mode module --case update/variance" == copied[1]
+
+
+def test_a_case_has_a_script_for_each_target(visit, page_file):
+    """First for one that departs; any other can be chosen."""
+    page = visit(page_file, "case/freeze/some_case")
+    assert "keras.layers.BatchNormalization" in page.locator(".script").inner_text()
+    page.get_by_label("On").select_option(label="torch_nn[module] · torch 2.14.0")
+    assert "torch 2.14.0" in page.locator(".script").inner_text()
 
 
 def test_links_leave_only_for_the_web(visit, page_file):

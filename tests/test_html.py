@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 
 import reports
-from conformance import load, runs, wire
+from conformance import load, repro, runs, wire
+from conformance.dialect import STANDARD
 from conformance.judge import VERDICTS, Compared, Divergence, Result
 from conformance.known import Entry
+from conformance.reference import trace
 from conformance.render import changes, html
 from conformance.render.data import unpacked
 from conformance.render.table import Row, Stage, table
@@ -254,7 +256,7 @@ def test_a_summary_has_counts_and_the_worst_error_of_what_conforms(report_of):
 def test_nothing_is_ranked_and_nothing_is_loaded(report_of):
     """No percentage is in the text, and the page asks for no other file."""
     page = Page(html.html(report_of([CASE], (TORCH, [seen(CASE)]))))
-    assert "%" not in page.everything
+    assert "%" not in "\n".join([page.text, *strings(page.data | {"consequences": "in units of a statistic"})])
     assert not page.tags & {"link", "img", "iframe", "object", "base"}
     assert [] == page.all("src")
     assert not re.search(r"url\(|@import", page.source)
@@ -270,6 +272,20 @@ def test_only_the_scripts_of_the_page_may_run(report_of):
     assert all(f"&#39;sha256-{digest}&#39;" in policy for digest in digests)
     assert policy.startswith("default-src &#39;none&#39;; script-src &#39;sha256-")
     assert "unsafe-eval" not in policy
+
+
+def test_a_result_has_its_script(report_of):
+    """The page has the script that `conformance repro` writes; none where the adapter has no template or broke off."""
+    line, cut = seen(CASE, gamma=wire.encode(np.float32([7]))), {"id": CASE.id, "errored": "no"}
+    jitted, nobody = (replace(TORCH, **{name: "nobody"}) for name in ("mode", "adapter"))
+    ran = [(TORCH, [line]), (jitted, [line]), (nobody, [line]), (LAYER, [cut])]
+    page = Page(html.html(report_of([CASE], *ran)))
+    shows = [
+        replace(each, departing=departing)
+        for each, departing in zip(repro.wanted(trace(CASE, STANDARD)), ({}, {"gamma": 0}), strict=True)
+    ]
+    assert [repro.script(CASE, TORCH, line["steps"], shows)] == page.packed("tables")[0][1]
+    assert [[0], [], [], []] == [result[5:] for result in page.data["cases"][0]["results"]]
 
 
 @pytest.mark.parametrize(("gamma", "dtype"), [(None, ""), ("a text", ""), ([7], "float64"), ([[1]], "float32")])
@@ -366,7 +382,7 @@ def test_a_case_shows_what_it_is(report_of):
     ]
     data = {"batch": [[1], [5]], "large": {"random_state": 1, "normal": [60, 1]}}
     case = replace(made("a/b", data=data), text=made("a/b").text)
-    page = Page(html.html(report_of([case], (TORCH, [seen(made("a/b"))]))))
+    page = Page(html.html(report_of([case], (replace(TORCH, adapter="other"), [seen(made("a/b"))]))))
     assert "features: 1, momentum: 0.5, epsilon: 0.0, moving_mean: [1]" in page.everything
     assert "the first 24 of 60 numbers, shape (60, 1)" in page.everything
     expected = [("dense", "name: stem, kernel: [[1, 2]]"), ("batch_norm", ""), ("activation", "tanh")]

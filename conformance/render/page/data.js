@@ -27,13 +27,13 @@ async function unpack() {
   for (const one of report.cases) for (const old of one.formerly) if (!report.byId.has(old)) report.byId.set(old, one);
 }
 
-function cell(one, [verdict, letter, error, why, table]) {
-  return {verdict: report.verdicts[verdict][0], letter, error, why: one.whys[why] || "", table};
+function cell(one, [verdict, letter, error, why, table, script]) {
+  return {verdict: report.verdicts[verdict][0], letter, error, why: one.whys[why] || "", table, script};
 }
 
 // The numbers of every step are most of the report: they are unpacked when somebody comes to look at them.
 function loadTables() {
-  report.loading ??= unpacked("#tables").then((tables) => report.cases.forEach((one, place) => { one.tables = tables[place]; }));
+  report.loading ??= unpacked("#tables").then((tables) => report.cases.forEach((one, place) => { [one.tables, one.scripts] = tables[place]; }));
   return report.loading;
 }
 
@@ -72,10 +72,13 @@ function apart(here, there) {
     .map((knob) => [knob, here.dialect[knob], there.dialect[knob]]);
 }
 
+// The conventions that show in a case in which two targets differ.
+const shown = (one, ...targets) => new Set(targets.flatMap(({place}) => one.knobs[one.results[place].letter] || []));
+
 // Why two targets differ in a case: conventions that show in it, or else what was said of the one that departs.
 function reason(one, here, there) {
   const results = [one.results[here.place], one.results[there.place]];
-  const shows = new Set(results.flatMap((result) => one.knobs[result.letter] || []));
+  const shows = shown(one, here, there);
   const knobs = apart(here, there).filter(([knob]) => shows.has(knob));
   const red = results.filter((result) => result.verdict !== "conforms" && result.why);
   if (knobs.length) return knobs.map(([knob, a, b]) => h("div", null, h("code", null, knob), `: ${a}, not ${b}`));
