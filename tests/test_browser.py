@@ -18,7 +18,8 @@ from playwright.sync_api import expect, sync_playwright
 import reports
 from conformance import wire
 from conformance.compare import compare
-from conformance.dialect import STANDARD
+from conformance.dialect import KNOBS, STANDARD
+from conformance.inferred import Cases, Exceptional, Kept
 from conformance.known import Entry
 from conformance.render import html
 from reports import FUNCTIONAL, HOSTILE, LAYER, SHOWN, TORCH, made, seen
@@ -194,6 +195,30 @@ def test_a_target_shows_what_it_declares_and_where_it_departs(visit, page_file):
     assert "See javascript:alert(1) and https://e.org/4." in text
     assert "Nothing in this run is red." in text
     assert "2026-01-02 03:04:05 UTC" in text
+
+
+def test_a_target_shows_what_its_observations_prove(visit, tmp_path):
+    """Beside what is declared the value that is left, the cases that refute the others, and exceptions."""
+    made_report = reports.report_of(tmp_path, [FREEZE, UPDATE], (TORCH, [seen(FREEZE), seen(UPDATE)], SAMPLE))
+    proof = Cases(count=1, first=[UPDATE.id])
+    left = {knob: list(values) for knob, values in KNOBS.items()} | {"variance": ["population"]}
+    exceptions = [Exceptional(said="something else", cases=proof)]
+    kept = Kept(digest="", cases=2, left=left, proofs={"variance": proof}, exceptions=exceptions, unexplained=["a/b"])
+    shown = replace(made_report, columns=[replace(made_report.columns[0], inferred=kept)])
+    html.write_page(shown, tmp_path / "index.html")
+    page = visit(tmp_path / "index.html", f"target/{ONE}")
+    row = page.get_by_role("row").filter(has_text="variance").first.inner_text()
+    assert "population not as declared\n1 case: update/variance" in row
+    text = page.locator("#drawn").inner_text()
+    assert "no case tells none from zero_debias" in text
+    assert "something else: 1 case: update/variance" in text
+    assert "No single convention accounts for 1 case: a/b." in text
+
+
+def test_a_target_says_how_its_conventions_are_inferred(visit, page_file):
+    """Where nobody has worked them out there is the command that does."""
+    text = visit(page_file, f"target/{ONE}").locator("#drawn").inner_text()
+    assert "conformance infer torch_nn[module] --write" in text
 
 
 def test_two_targets_are_compared(visit, page_file):

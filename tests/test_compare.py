@@ -12,14 +12,16 @@ import pytest
 from click.testing import CliRunner
 
 import reports
-from conformance import wire
+from conformance import inferred, report, wire
 from conformance.behaviour import letter
 from conformance.cli import main
 from conformance.compare import compare
+from conformance.corpus import select
 from conformance.dialect import STANDARD
 from conformance.known import Entry
 from conformance.reference import trace
 from conformance.render import html, json_, junit, markdown, terminal
+from conformance.runs import read
 from reports import FUNCTIONAL, HOSTILE, LAYER, LONG, TORCH, made, seen
 
 CASE = made("update/variance")  # trained on [1, 5] from a variance of 4: 4 is left where it is ÷n, 6 where it is ÷(n-1)
@@ -161,6 +163,32 @@ def test_a_comparison_is_written_where_it_is_wanted(files):
     ended = run(files, str(before), str(after), "--format", "json", "-o", str(files / "out.json"))
     assert (1, "") == (ended.exit_code, ended.output)
     assert "regressed" == json.loads((files / "out.json").read_text())["changes"][0]["kind"]
+
+
+def test_what_is_inferred_is_kept_as_long_as_it_is_about_the_same(files):
+    """`infer --write` keeps it beside the run, the report takes it, and neither another run nor another case."""
+    runs, cases = files / "before" / "runs", ["--cases", str(files / "cases")]
+    ended = CliRunner().invoke(main, ["infer", "torch_nn", "--runs", str(runs), "--write", *cases])
+    assert 0 == ended.exit_code, ended.output
+    corpus, (file,) = select(files / "cases", ()), runs.glob("*.jsonl")
+    found = report.column(corpus, read(file), []).inferred
+    assert (1, ["population"], 1) == (found.cases, list(found.left["variance"]), found.proofs["variance"].count)
+    other = reports.Cases({"update/variance": replace(corpus.case("update/variance"), digest="another")})
+    assert report.column(other, read(file), []).inferred is None
+    file.write_bytes(file.read_bytes().replace(b'"framework"', b'"framework" '))
+    assert report.column(corpus, read(file), []).inferred is None
+    file.rename(runs / "renamed.jsonl")
+    inferred.save(runs, {})
+    assert {} == inferred.load(runs)
+
+
+def test_what_somebody_else_wrote_is_no_inference(files):
+    """A file of that name that says something else is bad input, and is named."""
+    runs = files / "before" / "runs"
+    (runs / "inferred.json").write_text('{"x": 1}')
+    ended = CliRunner().invoke(main, ["report", str(runs), "--cases", str(files / "cases"), "-o", str(files / "out")])
+    assert 2 == ended.exit_code
+    assert "inferred.json:1:1: this is not what `infer --write` writes" in ended.output
 
 
 def test_a_comparison_can_be_a_page(files):

@@ -130,11 +130,7 @@ def inferred(head: Head) -> dict[str, Any] | None:
     found = head.column.inferred
     if found is None:
         return None
-    return {
-        "told": [[knob, value, found.proofs(knob)] for knob, value in found.told.items()],
-        "exceptions": [[one.cause.name, one.cause.value, one.where, list(one.cases)] for one in found.exceptions],
-        "unexplained": found.unexplained,
-    }
+    return found.model_dump(exclude={"digest"})
 
 
 def of_case(case: Case, heads: list[Head], columns: list[int], classes: list[Behaviour]) -> dict[str, Any]:
