@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import starmap
 from operator import attrgetter
 
 from conformance.behaviour import same_trace
@@ -36,10 +37,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Every case of every target of either report; pairs are the targets that were held against each other."""
+    """Every case of every target of either report; pairs are the targets that were held against each other.
+
+    declared: for every pair the conventions that it declares otherwise, knob -> (was, is).
+    """
 
     pairs: list[tuple[Target | None, Target | None]]
     changes: list[Change]
+    declared: list[dict[str, tuple[str, str]]]
 
     @property
     def counts(self) -> dict[str, int]:
@@ -61,7 +66,14 @@ def compare(before: Report, after: Report) -> Comparison:
     """Hold every target of one report against the same target of the other."""
     pairs = list(paired(before.columns, after.columns))
     changes = [change for place, (old, new) in enumerate(pairs) for change in changed(place, old, new)]
-    return Comparison([(target(old), target(new)) for old, new in pairs], changes)
+    return Comparison([(target(old), target(new)) for old, new in pairs], changes, list(starmap(turned, pairs)))
+
+
+def turned(old: Column | None, new: Column | None) -> dict[str, tuple[str, str]]:
+    """The conventions that a target declares otherwise than before."""
+    if old is None or new is None:
+        return {}
+    return {knob: (getattr(old.dialect, knob), value) for knob, value in new.dialect.differences(old.dialect).items()}
 
 
 def target(column: Column | None) -> Target | None:

@@ -128,6 +128,13 @@ def test_another_version_is_held_against_the_one_before(report_of):
     assert [(TORCH, TORCH), (None, newer)] == compare(report_of([CASE], (TORCH, [seen(CASE)])), both).pairs
 
 
+def test_conventions_that_are_declared_otherwise_are_named(report_of):
+    """Of a pair what its later target declares otherwise; nothing of a target that has no other."""
+    before = report_of([CASE], (TORCH, [seen(CASE)]), (LAYER, [seen(CASE)]))
+    after = report_of([CASE], (TORCH, [seen(CASE, SAMPLE)], {"variance": "sample"}), (FUNCTIONAL, [seen(CASE)]))
+    assert [{"variance": ("population", "sample")}, {}, {}] == compare(before, after).declared
+
+
 @pytest.fixture
 def files(tmp_path):
     """Two folders of run files, the second with a regression, and the folder of their case."""

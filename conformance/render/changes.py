@@ -58,7 +58,8 @@ def pairs(made: Comparison, heads: list[Head]) -> list[dict[str, Any]]:
     places: dict[Target, list[int]] = {}
     for place, head in enumerate(heads):
         places.setdefault(head.column.target, []).append(place)
-    return [pair(old, new, places[new].pop(0) if new else -1) for old, new in made.pairs]
+    found = [pair(old, new, places[new].pop(0) if new else -1) for old, new in made.pairs]
+    return [one | {"declared": turns} for one, turns in zip(found, made.declared, strict=True)]
 
 
 def pair(old: Target | None, new: Target | None, place: int) -> dict[str, Any]:

@@ -37,11 +37,15 @@ function wholeCase(one) {
 function classList(one, found) {
   return h("ul", {class: "classlist"}, found.map(([letter, targets], place) => h("li", null, chip(letter),
     h("div", null,
-      h("div", {class: "members"}, targets.map((target) => h("a", {href: href("case", one.id, target.name), class: "member " + tone(one.results[target.place].verdict)},
-        h("span", {"aria-hidden": "true"}, GLYPHS[one.results[target.place].verdict]),
-        h("span", {class: "hidden"}, one.results[target.place].verdict), " ", h("bdi", null, target.label), " ",
-        h("small", null, h("bdi", null, target.environment))))),
+      sideBySide(targets).map((group) => h("div", {class: "members"}, h("span", null, h("bdi", null, group[0].adapter), " ", h("small", {class: "muted"}, h("bdi", null, group[0].environment))),
+        group.map((target) => member(one, target)))),
       place ? h("div", {class: "cause"}, difference(one, found[0], [letter, targets])) : null))));
+}
+
+function member(one, target) {
+  const {verdict} = one.results[target.place];
+  return h("a", {href: href("case", one.id, target.name), class: "member " + tone(verdict)}, h("span", {"aria-hidden": "true"}, GLYPHS[verdict]),
+    h("span", {class: "hidden"}, `${target.adapter} ${verdict}`), " ", h("bdi", null, target.head));
 }
 
 // In what a class differs from the first.

@@ -43,9 +43,18 @@ function drawComparison(found, query) {
   if (!comparing) return;
   const places = [...found.cases], kinds = new Set(kindNames().filter((kind) => asked(query, kind)));
   $("#kinds").replaceChildren(...kindLinks(query));
-  $("#listed").replaceChildren(...LISTED.filter((kind) => kinds.has(kind)).flatMap((kind) => listed(kind, places, found.targets)),
+  $("#listed").replaceChildren(...declaredOtherwise(found.targets), ...LISTED.filter((kind) => kinds.has(kind)).flatMap((kind) => listed(kind, places, found.targets)),
     ...["new", "removed"].filter((kind) => kinds.has(kind)).flatMap((kind) => comeAndGone(kind, places, found.targets)));
   drawSheet(comparing, found.targets, foldable(comparing, places), [query, state.options.fold].join("\n"));
+}
+
+// Conventions that a target declares otherwise than before: what changed by declaration.
+function declaredOtherwise(pairs) {
+  const turned = pairs.filter(({declared}) => Object.keys(declared).length);
+  if (!turned.length) return [];
+  return [h("h3", null, "Declared otherwise"), h("ul", {class: "listing"}, turned.map((pair) => h("li", null, h("bdi", null, pair.label), " ",
+    h("small", {class: "muted"}, h("bdi", null, pair.environment)), ": ", Object.entries(pair.declared).map(([knob, [was, is]], i) =>
+      [i ? "; " : "", h("code", null, knob), ` was ${was}, is ${is}`]))))];
 }
 
 // Whether a filter leaves a kind of change: it does when it says nothing about kinds.
@@ -75,7 +84,7 @@ function listed(kind, places, pairs) {
   const rows = ofKind(kind, places, pairs), more = rows.length - MOST_LISTED;
   if (!rows.length) return [];
   const heads = ["target", "case", "verdict", "what is different"].map((name) => h("th", {scope: "col"}, name));
-  return [kindHeading(kind, rows.length), scroll(kind, h("table", {class: "results"}, h("thead", null, h("tr", null, heads)),
+  return [kindHeading(kind, rows.length), scroll(kind, h("table", {class: "results changes"}, h("thead", null, h("tr", null, heads)),
     h("tbody", null, rows.slice(0, MOST_LISTED).map(([one, pair, change]) => h("tr", null,
       h("th", {scope: "row"}, h("bdi", null, pair.label), h("small", null, h("bdi", null, pair.environment))),
       h("td", null, h("a", {href: changed.link(one, pair)}, h("bdi", null, one.title)), h("small", {class: "under muted"}, h("code", null, one.id))),

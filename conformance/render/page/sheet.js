@@ -58,13 +58,19 @@ function finishAll() {
   while (sheets.some((sheet) => sheet.waiting.length)) finishNext();
 }
 
-function headsOf(columns) {
+// Targets that follow each other and differ in their mode only.
+function sideBySide(columns) {
   const groups = [];
   for (const column of columns) {
     const [last] = groups.at(-1) || [];
     if (last && last.adapter === column.adapter && last.environment === column.environment) groups.at(-1).push(column);
     else groups.push([column]);
   }
+  return groups;
+}
+
+function headsOf(columns) {
+  const groups = sideBySide(columns);
   return h("table", {class: "matrix heads", "aria-label": "Targets"}, widths(columns), h("thead", null,
     h("tr", null, h("td", {class: "corner"}), groups.map((group) => h("th", {scope: "colgroup", colspan: group.length, class: "edge"},
       h("bdi", null, group[0].adapter), " ", h("small", null, h("bdi", null, group[0].environment))))),
