@@ -82,8 +82,8 @@ class Network:
     """A Sequential model, and what was loaded of the SavedModel that was made of it."""
 
     def __init__(self, network, mode, workdir):
-        shape, self.dtype = network[0].get("shape") or [network[0]["inputs"]], network[0].get("dtype", "float32")
         layers = [make_layer(entry) for entry in network]
+        shape, self.dtype = network[0].get("shape") or [network[0]["inputs"]], network[0].get("dtype", "float32")
         self.model, self.loaded = keras.Sequential([keras.Input(shape, dtype=self.dtype), *layers]), None
         self.writer, self.workdir, self.archived = mode, workdir, False
         self.variables = {self.quantity(layer.name, v.name): v for layer in layers for v in layer.weights}

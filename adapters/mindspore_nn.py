@@ -33,7 +33,8 @@ def describe():
             "given_statistics_to_freeze": {"frozen_training_call": "infers"},
         },
         "about": {
-            "graph": ["COMPILE-1"],
+            "function": ["NORM-1", "NORM-4", "UPDATE-1", "UPDATE-3", "MODE-1", "BATCH-1"],
+            "graph": ["COMPILE-1", "NORM-1", "UPDATE-1", "UPDATE-3"],
             "eval_to_freeze": ["freeze", "unfreeze"],
             "given_statistics_to_freeze": ["FREEZE-1", "FREEZE-2"],
         },

@@ -129,7 +129,10 @@ class Network:
         self.runtime, opset, *variant = mode.split("-")
         self.opset, self.optimised, self.constants = int(opset), variant != ["unoptimised"], variant == ["constants"]
         self.entries, self.variables = network, {}
-        self.dtype = np.dtype(network[0].get("dtype", "float32"))  # onnx has made bfloat16 known to NumPy
+        try:
+            self.dtype = np.dtype(network[0].get("dtype", "float32"))
+        except TypeError:
+            raise Unsupported("this version of onnx has not made bfloat16 known to NumPy")
         if self.runtime == "ort" and self.dtype.name == "bfloat16":
             # https://github.com/microsoft/onnxruntime/blob/main/docs/OperatorKernels.md
             raise Unsupported("onnxruntime has no BatchNormalization of bfloat16 on CPU")

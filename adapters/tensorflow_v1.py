@@ -27,7 +27,7 @@ def describe():
         "about": {
             "no_update_ops": ["UPDATE-5"],
             "python_flags": ["UPDATE-3", "MODE-1", "MODE-2", "MODE-5", "FREEZE-6", "AXES-1", "STRUCT-1"],
-            "saver_trainable": ["restore"],
+            "saver_trainable": ["RESTORE-1"],
         },
         "dialect": {
             # undocumented, as observed

@@ -23,7 +23,7 @@ def describe():
         "framework": "tinygrad",
         "version": version("tinygrad"),
         "modes": {"eager": {}, "nonstrict": {"missing_statistics": "kept"}},
-        "about": {"nonstrict": ["restore"]},
+        "about": {"nonstrict": ["RESTORE-3"]},
         "dialect": {
             # undocumented, as coded in 0.14.0
             "variance": "sample",

@@ -180,9 +180,11 @@ class Model:
         state, variables = module.state_dict(), {}  # torch changes these tensors in place
         for name, (_, entry, path) in parts.items():
             prefix = f"{name}." if name else ""
-            keys = {prefix + quantity: path + key for quantity, key in KEYS.get(entry["kind"], {}).items()}
-            self.keys.update((quantity, key) for quantity, key in keys.items() if key in state)
-            variables.update((prefix + quantity, value) for quantity, value in entry["variables"].items())
+            for quantity, key in KEYS.get(entry["kind"], {}).items():
+                if path + key in state:
+                    self.keys[prefix + quantity] = path + key
+            for quantity, value in entry["variables"].items():
+                variables[prefix + quantity] = value
             if not entry.get("trainable", True):
                 self.freeze(name)
         self.tensors = {name: state[key] for name, key in self.keys.items()}

@@ -1,4 +1,4 @@
-"""The bare loop of a case's layer calls, without the suite: build, three training and two inference passes.
+"""The bare loop of a case's layer calls, without the suite: build, then train, train, predict, train, predict.
 
 Usage: python floor.py torch_nn|keras_layers|flax_linen|numpy_demo COUNT      (in the framework's own interpreter)
        python floor.py ADAPTER.py COUNT        the same calls through an adapter, with the state after each, no host
@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 
+PASSES = (True, True, False, True, False)
 X = np.random.RandomState(0).standard_normal((8, 4)).astype(np.float32)
 
 
@@ -21,12 +22,13 @@ def torch_nn():
 
     def once():
         layer = torch.nn.BatchNorm1d(4)
-        for _ in range(3):
-            layer.train()
-            layer(x)
-        for _ in range(2):
-            layer.eval()
-            layer(x)
+        for training in PASSES:
+            layer.train(training)
+            if training:
+                layer(x)
+            else:
+                with torch.no_grad():
+                    layer(x)
 
     return once
 
@@ -36,7 +38,7 @@ def keras_layers():
 
     def once():
         layer = keras.layers.BatchNormalization()
-        for training in (True, True, True, False, False):
+        for training in PASSES:
             layer(X, training=training)
 
     return once
@@ -49,11 +51,12 @@ def flax_linen():
     def once():
         layer = nn.BatchNorm()
         variables = layer.init(jax.random.key(0), X, use_running_average=True)
-        for _ in range(3):
-            _, moved = layer.apply(variables, X, use_running_average=False, mutable=["batch_stats"])
-            variables = {**variables, **moved}
-        for _ in range(2):
-            layer.apply(variables, X, use_running_average=True)
+        for training in PASSES:
+            if training:
+                _, moved = layer.apply(variables, X, use_running_average=False, mutable=["batch_stats"])
+                variables = {**variables, **moved}
+            else:
+                layer.apply(variables, X, use_running_average=True)
 
     return once
 
@@ -61,7 +64,7 @@ def flax_linen():
 def numpy_demo():
     def once():
         mean, variance = np.zeros(4, np.float32), np.ones(4, np.float32)
-        for training in (True, True, True, False, False):
+        for training in PASSES:
             m, v = (X.mean(0), X.var(0)) if training else (mean, variance)
             (X - m) / np.sqrt(v + 0.001)
             if training:
@@ -76,7 +79,7 @@ def adapted(path):
     spec.loader.exec_module(adapter)
     mode = next(iter(adapter.describe()["modes"]))
     settings = {"features": 4, "momentum": 0.9, "epsilon": 0.001, "trainable": True, "training": None, "center": True}
-    settings |= {"scale": True, "dtype": "float32", "shape": [4], "variables": {}}
+    settings |= {"scale": True, "track": True, "dtype": "float32", "shape": [4], "variables": {}}
 
     def once():
         layer = adapter.Layer(settings, mode, "")

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from conformance import __version__
-from conformance.cli_ci import COMMANDS, OUTPUT, extended, folder_for, reaching
+from conformance.cli_ci import MACHINES, OUTPUT, extended, folder_for, reaching
 from conformance.cli_compare import compare, report
 from conformance.cli_options import CASES, RUNS
 from conformance.cli_questions import QUESTIONS
@@ -42,13 +42,6 @@ class Group(click.Group):
 def main() -> None:
     """What does batch normalisation do to its state? Runs cases on frameworks and says where they differ."""
     gc.set_threshold(50_000, 20, 20)  # cases and results are many small objects, and nearly all of them stay
-
-
-for question in QUESTIONS:
-    main.add_command(question)
-
-
-main.commands.update(COMMANDS)
 
 
 @main.command("list")
@@ -227,9 +220,8 @@ def smoke(adapter: str, python: str, reach: dict[str, Any], timeout: float) -> N
     sys.exit(smoke_test(adapter, Interpreter(python=python, timeout=timeout, **reach)))
 
 
-main.add_command(compare)
-main.add_command(report)
-main.add_command(timeline)
+for command in (*QUESTIONS, *MACHINES, report, compare, timeline):
+    main.add_command(command)
 
 if __name__ == "__main__":
     main()

@@ -136,4 +136,4 @@ def corpus(root: Path | None, freeze: str | None) -> None:
         click.echo(f"{name:12} {len(pinned.corpus.ids)} cases; {changes}")
 
 
-COMMANDS: dict[str, click.Command] = {"merge": merge, "corpus": corpus}
+MACHINES = (merge, corpus)

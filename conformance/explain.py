@@ -12,7 +12,7 @@ from conformance.case import Case
 from conformance.causes import LONG, Cause, Observed, apart, causes, changed, distances, passes
 from conformance.dialect import Dialect
 from conformance.judge import Result
-from conformance.reference import Machine, Outcome, replay
+from conformance.reference import Outcome, replay
 from conformance.replays import shown
 from conformance.slips import slipped
 from conformance.steps import Fit
@@ -98,9 +98,4 @@ def _shows(seen: Observed, dialect: Dialect, cause: Cause, base: list[Outcome], 
 
 def outcomes(case: Case, dialect: Dialect, several: Causes) -> list[Outcome]:
     """What the reference shows under some changes."""
-    return replay(machine(case, dialect, several))
-
-
-def machine(case: Case, dialect: Dialect, several: Causes) -> Machine:
-    """A machine with some changes."""
-    return slipped(case, *changed(dialect, several))
+    return replay(slipped(case, *changed(dialect, several)))

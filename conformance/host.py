@@ -30,7 +30,7 @@ import time
 import numpy as np
 
 LONGEST_TEXT = 2000
-FORMS = {}  # (name, dtype, shape): how such a quantity is written, with %s for its base64
+FORMS = {}  # {name: (dtype, shape, how such a quantity is written, in bytes, with %s for its base64)}
 SCALARS = ("training", "of", "recompile", "loss", "optimizer", "epochs", "batch_size", "through")
 ARRAYS = ("mask", "targets", "upstream", "validation", "validation_targets")
 
@@ -58,38 +58,48 @@ def encode(name, value):
 
     Arrays are most of an answer, and json.dumps would take longer over them than a small layer takes to compute them.
     """
-    if not isinstance(value, (np.ndarray, np.generic)):
-        return "%s: %s" % (json.dumps(str(name)), other(value))
-    kind = name, value.dtype, value.shape
-    form = FORMS.get(kind)
-    if form is None:
+    try:
+        dtype, shape, form = FORMS[name]
+        if value.dtype is not dtype or value.shape != shape:
+            raise KeyError(name)
+    except (AttributeError, KeyError, TypeError):
+        if not isinstance(value, (np.ndarray, np.generic)):
+            return entry(name, other(value))
         if value.dtype.name == "bfloat16":  # of the package ml_dtypes
-            return encode(name, ("bfloat16", np.asarray(value, "float32")))
-        form = FORMS[kind] = "%s: %s" % (json.dumps(str(name)).replace("%", "%%"), array_form(value.dtype, value.shape))
-    return form % binascii.b2a_base64(value.tobytes(), newline=False).decode("ascii")
+            return entry(name, other(("bfloat16", np.asarray(value, "float32"))))
+        key = json.dumps(str(name)).replace("%", "%%")
+        form = entry(key, array_form(value.dtype, value.shape), dumped=True)
+        FORMS[name] = value.dtype, value.shape, form
+    return form % binascii.b2a_base64(value.tobytes(), newline=False)
+
+
+def entry(name, written, dumped=False):
+    """A key and a value that is JSON already."""
+    return (name if dumped else json.dumps(str(name))).encode("ascii") + b": " + written
 
 
 def other(value):
     """None, a pair ("bfloat16", float32 array), or anything else as a text that says what it is, all as JSON."""
     if value is None:
-        return "null"
+        return b"null"
     if isinstance(value, tuple) and len(value) == 2 and value[0] == "bfloat16" and isinstance(value[1], np.ndarray):
         array = np.asarray(value[1], "float32")
-        form = array_form(array.dtype, array.shape).replace("float32", "bfloat16")
-        return form % binascii.b2a_base64(array.tobytes(), newline=False).decode("ascii")
-    return json.dumps(shorten("%s %r" % (type(value).__name__, value)))
+        form = array_form(array.dtype, array.shape).replace(b"float32", b"bfloat16")
+        return form % binascii.b2a_base64(array.tobytes(), newline=False)
+    return json.dumps(shorten("%s %r" % (type(value).__name__, value))).encode("ascii")
 
 
 def array_form(dtype, shape):
     """What an encoded array of a dtype and shape looks like, around its base64."""
     if dtype.kind not in "fiub" or not dtype.isnative:
-        return json.dumps("an array of %s" % (dtype.name if dtype.isnative else dtype.str)) + "%.0s"
-    return '["%s", %s, "%%s"]' % (dtype.name, list(shape))
+        what = json.dumps("an array of %s" % (dtype.name if dtype.isnative else dtype.str))
+        return what.encode("ascii") + b"%.0s"
+    return b'["%s", %s, "%%s"]' % (dtype.name.encode("ascii"), str(list(shape)).encode("ascii"))
 
 
 def joined(said, entries):
     """A JSON object: what is said besides, if anything, then entries that are JSON already."""
-    return (json.dumps(said)[:-1] + ", " if said else "{") + entries + "}"
+    return (json.dumps(said)[:-1].encode("ascii") + b", " if said else b"{") + entries + b"}"
 
 
 def shorten(text):
@@ -194,13 +204,13 @@ class Session:
         return method(*arrays, **named)
 
     def observe(self, step):
-        """One step and the state after it, as a line of JSON."""
+        """One step and the state after it, as JSON."""
         observed, quantities = {}, {}
         try:
             quantities = self.perform(step)
         except Exception as error:  # whatever a framework raises is an observation
             if unsupported(error):
-                return joined({"unsupported": shorten(str(error))}, '"quantities": {}')
+                return joined({"unsupported": shorten(str(error))}, b'"quantities": {}')
             observed["raised"] = told(error)
         try:
             state = self.layer.state()
@@ -209,8 +219,8 @@ class Session:
             quantities.update(state)
         except Exception as error:
             observed.setdefault("raised", told(error))
-        entries = ", ".join([encode(name, value) for name, value in quantities.items()])
-        return joined(observed, '"quantities": {%s}' % entries)
+        entries = b", ".join([encode(name, value) for name, value in quantities.items()])
+        return joined(observed, b'"quantities": {%s}' % entries)
 
 
 def unsupported(error):
@@ -230,12 +240,12 @@ def run_case(adapter, settings, case, number):
         session = Session(adapter, settings["mode"], case, folder)
         for step in case["steps"]:
             steps.append(session.observe(step))
-            if steps[-1].startswith('{"unsupported"'):
+            if steps[-1].startswith(b'{"unsupported"'):
                 break
     except Exception as error:
         ending = {"unsupported": shorten(str(error))} if unsupported(error) else {"raised": told(error)}
-    said = json.dumps(case["id"]), time.perf_counter() - started, ", ".join(steps)
-    return joined(ending, '"id": %s, "seconds": %.6f, "steps": [%s]' % said)
+    said = json.dumps(case["id"]).encode("ascii"), time.perf_counter() - started, b", ".join(steps)
+    return joined(ending, b'"id": %s, "seconds": %.6f, "steps": [%s]' % said)
 
 
 def load(path):
@@ -286,16 +296,16 @@ def main():
     sys.path[:0] = sys.argv[2:]
 
     def answer(line):
-        answers.write(line.encode("ascii") + b"\n")
+        answers.write(line + b"\n")
         answers.flush()
 
     try:
         adapter = load(sys.argv[1])
         if os.environ.get("CONFORMANCE_LAYER"):
             put_in_place(adapter, os.environ["CONFORMANCE_LAYER"])
-        first = json.dumps(introduce(adapter))
+        first = json.dumps(introduce(adapter)).encode("ascii")
     except BaseException as error:  # an import may end in SystemExit too
-        answer(json.dumps({"failed": told(error)}))
+        answer(json.dumps({"failed": told(error)}).encode("ascii"))
         os._exit(1)
     answer(first)
     settings = json.loads(requests.readline().decode("ascii"))

@@ -43,7 +43,7 @@ class Entry(Strict):
 
     target: Globs
     case: Globs
-    environment: str = "*"
+    environment: Globs = Field(["*"])
     versions: Annotated[str, Field(pattern=RANGE, description="of the framework: `>=2.4,<3`")] | None = None
     reason: Annotated[str, AfterValidator(_written), Field(min_length=10)]
     link: str | None = None
@@ -52,7 +52,7 @@ class Entry(Strict):
     def names(self, target: Target) -> bool:
         """Whether this entry is about a target in some version; `[` and `]` of a label stand for themselves."""
         here = any(fnmatchcase(target.label, glob.replace("[", "[[]")) for glob in self.target)
-        return here and fnmatchcase(target.environment, self.environment)
+        return here and any(fnmatchcase(target.environment, glob) for glob in self.environment)
 
     def speaks_of(self, target: Target) -> bool:
         """Whether this entry is about a target as it is."""

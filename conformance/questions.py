@@ -96,7 +96,7 @@ def check_known(runs: Sequence[Path], root: Path, listed: Path | None, *, update
     """What each entry of a list does in some runs, or the list brought up to date; whether all is well."""
     path = listed or adapters() / "known.yaml"
     files = [file for given in runs for file in (report.run_files(given) if given.is_dir() else [given])]
-    columns = report.build(select(root, ()), files, []).columns
+    columns = report.build(select(root, ()), files, [], causes=update).columns
     if update:
         path.write_text(known_update.updated(path, columns), encoding="utf-8")
         return [f"{path} is up to date; write the reasons that are still TODO"], True

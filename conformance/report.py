@@ -84,12 +84,12 @@ def run_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.jsonl"))
 
 
-def build(corpus: Corpus, paths: Iterable[Path], excuses: list[known.Entry]) -> Report:
-    """Judge every run against the cases there are now."""
-    return Report(list(corpus), [column(corpus, read(path), excuses) for path in paths])
+def build(corpus: Corpus, paths: Iterable[Path], excuses: list[known.Entry], *, causes: bool = True) -> Report:
+    """Judge every run against the cases there are now, and look for the causes of what departs."""
+    return Report(list(corpus), [column(corpus, read(path), excuses, causes=causes) for path in paths])
 
 
-def column(corpus: Corpus, run: Run, excuses: list[known.Entry]) -> Column:
+def column(corpus: Corpus, run: Run, excuses: list[known.Entry], *, causes: bool = True) -> Column:
     """Judge one run. A case that has changed since then is missing; one that was not asked for is left out."""
     header = run.header
     if "unavailable" in header.provenance:
@@ -103,8 +103,8 @@ def column(corpus: Corpus, run: Run, excuses: list[known.Entry]) -> Column:
             case = corpus.case(case_id)
             changed = header.cases.get(case_id) != case.digest
             result = changed_since(case_id) if changed else judge(case, line, dialect)
-            result = known.apply(result, header.target, excuses)
-            results[case_id] = explained(result, case, line, dialect)
+            result = explained(result, case, line, dialect) if causes else result
+            results[case_id] = known.apply(result, header.target, excuses)
     for case_id in header.cases:
         if case_id not in results and case_id in corpus.ids:
             results[case_id] = judge(corpus.case(case_id), None, dialect)

@@ -92,6 +92,15 @@ class UpdatesTwice(Norm):
         super().update(batch)
 
 
+class EpsilonAmongTheFree(Norm):
+    """The moving variance is fed the variance over n - (1 + epsilon) instead of over n."""
+
+    def update(self, batch: Batch) -> None:
+        free = batch.count - (1 + self.settings.epsilon)
+        larger = replace(batch, variance=batch.variance * batch.count / free) if free > 0 else batch
+        super().update(larger)
+
+
 class DeviationStored(Norm):
     """The moving variance is fed the standard deviation."""
 
@@ -130,6 +139,30 @@ class BatchInInference(Norm):
         return self.normalised(x, batch.mean, batch.variance)
 
 
+class PredictsAhead(Norm):
+    """Inference normalises with the statistics as an update by its own batch would leave them."""
+
+    def forward(self, x: Floats, how: Pass) -> Floats:
+        y = super().forward(x, how)
+        if self.training:
+            return y
+        before = dict(self.variables), self.updates, self.weight
+        self.update(self.batch(x, how))
+        y = self.inferred(x)
+        self.variables, self.updates, self.weight = before
+        return y
+
+
+class ComputedInSingle(Norm):
+    """A float64 layer computes in float32."""
+
+    def forward(self, x: Floats, how: Pass) -> Floats:
+        if self.dtype != "float64":
+            return super().forward(x, how)
+        self.computed_in = "float32"
+        return super().forward(x.astype(np.float32).astype(np.float64), how)
+
+
 class MovingInTraining(Norm):
     """Training normalises with the moving statistics."""
 
@@ -153,6 +186,14 @@ class GammaIgnored(Norm):
         beta = formulas.wide(self.variables["beta"], x)
         gamma = formulas.wide(self.variables["gamma"], x)
         return beta + (super().normalise(x, mean, variance) - beta) / gamma
+
+
+class GammaFixed(Norm):
+    """Gamma is set to 1 in each pass."""
+
+    def forward(self, x: Floats, how: Pass) -> Floats:
+        self.variables["gamma"] = np.ones_like(self.variables["gamma"])
+        return super().forward(x, how)
 
 
 class BetaIgnored(Norm):

@@ -13,7 +13,7 @@ from conformance.fields import Floats
 from conformance.norm import Batch
 from conformance.reference import Machine, Saved
 from conformance.steps import Evaluate, Export, Fit, Flagging, Restore, Save
-from conformance.training import Part
+from conformance.training import Part, Refused
 
 
 class _Forgetful(Machine):
@@ -141,11 +141,46 @@ class SameNotRestored(Machine):
             super().load(step)
 
 
-class ShapeBroadcast(Machine):
-    """A checkpoint of another shape is spread over the layer."""
+class _ShapeUnchecked(Machine):
+    """A restore to which no checkpoint has another shape."""
 
     def misfits(self, part: Part, saved: Saved) -> bool:  # noqa: ARG002 - none does
-        return False  # and numpy spreads it where it is used
+        return False
+
+
+class ShapeBroadcast(_ShapeUnchecked):
+    """A checkpoint of another shape takes the place of the layer's variables."""
+
+
+class ShapeAdopted(_ShapeUnchecked):
+    """A checkpoint of another shape takes the place of the layer's variables, and the next pass fails."""
+
+    def run(self, name: str, given: bool | None, step: Any, *, by_hand: bool = False) -> dict[str, Floats]:
+        if any(norm.variables["moving_mean"].shape[1:] != (norm.settings.features,) for norm in self.norms):
+            raise Refused
+        return super().run(name, given, step, by_hand=by_hand)
+
+
+class ShapeSpread(_ShapeUnchecked):
+    """A checkpoint of another shape is spread over the layer's variables."""
+
+    def load(self, step: Restore) -> None:
+        super().load(step)
+        for norm in self.norms:
+            for name, values in norm.variables.items():
+                if values.shape[1] not in (1, norm.settings.features):
+                    raise Refused
+                norm.variables[name] = np.repeat(values, norm.settings.features // values.shape[1], axis=1)
+
+
+class ShapePassedOver(_ShapeUnchecked):
+    """A checkpoint of another shape is passed over without an error."""
+
+    def loaded(self, step: Restore) -> frozenset[str]:
+        fit = (
+            (part, saved) for part, saved in self.pairs(step) if not super(_ShapeUnchecked, self).misfits(part, saved)
+        )
+        return super().loaded(step) & {part.full(name) for part, _ in fit for name in part.variables}
 
 
 class CounterForgotten(Machine):

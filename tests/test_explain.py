@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -157,16 +158,25 @@ layer: {features: 2, momentum: 0.75, epsilon: 0, moving_mean: [10, -7], moving_v
 data: {x: [[1, 2], [5, 4], [3, 9]]}
 steps: [train: x, predict: x]
 """
-DOUBLE = HALF.replace("float16", "float64")
+DOUBLE = HALF.replace("float16", "float64").replace("[1, 2]", "[1.00000001, 2]")
+NARROW = """
+layer: {features: 1, momentum: 0.75, epsilon: 0.5, moving_mean: [10], moving_variance: [3]}
+data: {x: [[1, 2, 4], [5, 4, 0]]}
+steps:
+  - save: a
+  - {restore: a, into: fresh, settings: {features: 3}}
+  - predict: x
+"""
 UNSET = """
 layer: {features: 2, momentum: 0.75, epsilon: 0.5, moving_mean: [10, -7], moving_variance: [3, 9]}
 data: {x: [[1, 2], [5, 4], [3, 9]]}
 steps: [{call: x, training: unset}]
 """
-TEXTS = (RICH, FLAGS, CHECKPOINTS, SETTINGS, DEGENERATE, HALF, DOUBLE, BAKED, UNSET, COMPILED, NO_EPSILON)
+TEXTS = (RICH, FLAGS, CHECKPOINTS, SETTINGS, DEGENERATE, HALF, DOUBLE, BAKED, UNSET, COMPILED, NO_EPSILON, NARROW)
 CASES = [case(text, f"case{number}") for number, text in enumerate(TEXTS)]
 CASE = CASES[0]
 ALL = list(causes(STANDARD))
+EVERY = int(os.environ.get("CONFORMANCE_EVERY_PAIR", "13"))  # 1 tries all pairs, in minutes
 SAME_VALUES = {"variance_algorithm", "arithmetic"}  # a wider bound explains what conforms to a narrower one as well
 
 
@@ -219,9 +229,9 @@ def test_a_knob_without_values_of_its_own_turns_nothing_red(cause):
 def test_pairs_of_faults_are_named_or_nothing_is():
     """At least 95 of 100 pairs are named by the one case; no wrong cause ever is."""
     clear = [cause for cause in ALL if explain(CASE, observed(CASE, (cause,)), base((cause,))) == [(cause,)]]
-    pairs = list(itertools.combinations([cause for cause in clear if not cause.value], 2))[::13]
+    pairs = list(itertools.combinations(clear, 2))[::EVERY]
     pairs = [pair for pair in pairs if CASE in red(pair, [CASE])]  # some undo one another
-    named = [explain(CASE, observed(CASE, pair), STANDARD) for pair in pairs]
+    named = [explain(CASE, observed(CASE, pair), base(pair)) for pair in pairs]
     same = {"MeanNeverUpdates", "VarianceNeverUpdates"}, [(Cause("NeverUpdates"),)]
     right = [
         pair in found or any((cause,) in found for cause in pair) or same == ({cause.name for cause in pair}, found)
