@@ -10,6 +10,7 @@ needs Chromium at /usr/bin/chromium and playwright; without them it is left out,
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import tempfile
 import time
@@ -40,6 +41,8 @@ def made_up(runs: Path, wanted_cases: int, wanted_targets: int) -> report.Report
         for again in range(-(-wanted_cases // len(true.cases)))
         for case in true.cases
     ][:wanted_cases]
+    if not any(column.counts.get("conforms") for column in true.columns):
+        raise SystemExit(f"nothing conforms in {runs}: the cases have changed since, and a page of that is too easy")
     columns = [
         copied(true.columns[place % len(true.columns)], place, several, random) for place in range(wanted_targets)
     ]
@@ -83,7 +86,7 @@ def nudged(item, random: np.random.RandomState):
 
 
 def in_browser(page: str) -> dict[str, float]:
-    """Seconds until the matrix answers, milliseconds that a filter takes, medians of five."""
+    """Seconds until the matrix has been painted, milliseconds that the slowest filter takes: medians of five visits."""
     from playwright.sync_api import sync_playwright
 
     first, filters, busy, spent = [], [], [], []
@@ -95,9 +98,9 @@ def in_browser(page: str) -> dict[str, float]:
             tab = browser.new_page(viewport={"width": 1280, "height": 900})
             session = tab.context.new_cdp_session(tab)
             session.send("Performance.enable", {"timeDomain": "threadTicks"})
+            tab.add_init_script(READY)
             tab.goto(f"file://{path}")
-            tab.wait_for_selector("html[data-ready]", state="attached")
-            first.append(tab.evaluate(READY))
+            first.append(tab.evaluate("window.painted"))
             busy.append(cpu(session))
             for text in FILTERS:
                 before = cpu(session)
@@ -105,14 +108,17 @@ def in_browser(page: str) -> dict[str, float]:
                 spent.append((cpu(session) - before) * 1000)
             tab.close()
         browser.close()
+    by_filter = {text or "(none)": place for place, text in enumerate(FILTERS)}
+    clock, work = (
+        {text: float(np.median(taken[place :: len(FILTERS)])) for text, place in by_filter.items()}
+        for taken in (filters, spent)
+    )
     return {
         "first view s": float(np.median(first)),
         "first view CPU s": float(np.median(busy)),
-        "filter ms": float(np.median(filters)),
-        "filter CPU ms": float(np.median(spent)),
-        **{
-            f"  {text or '(none)'} CPU ms": float(np.median(spent[n :: len(FILTERS)])) for n, text in enumerate(FILTERS)
-        },
+        "filter ms": max(clock.values()),
+        "filter CPU ms": max(work.values()),
+        **{f"  {text} ms": taken for text, taken in clock.items()},
     }
 
 
@@ -123,7 +129,10 @@ def cpu(session) -> float:
 
 
 FILTERS = ("is:different", "status:diverges", "target:keras*", "momentum", "")
-READY = """() => new Promise((done) => requestAnimationFrame(() => setTimeout(() => done(performance.now() / 1000))))"""
+READY = """window.painted = new Promise((done) => new MutationObserver((_, watch) => {
+  watch.disconnect();
+  requestAnimationFrame(() => setTimeout(() => done(performance.now() / 1000)));
+}).observe(document, {attributes: true, subtree: true, attributeFilter: ["data-ready"]}))"""
 FILTER = """(text) => new Promise((done) => {
   const box = document.querySelector("#query"), start = performance.now();
   box.value = text;
@@ -162,6 +171,7 @@ def main() -> None:
         measured |= in_browser(page)
     else:
         print(f"{CHROMIUM} is not there: first view and filter were not measured")
+    print(f"load of the machine: {os.getloadavg()[0]:.1f}")
     for name, value in measured.items():
         limit = LIMITS.get(name)
         print(f"{name:28} {value:8.2f}" + (f"   limit {limit:g}" if limit else ""))

@@ -134,7 +134,7 @@ def same(one: Shown, other: Shown) -> bool:
     """Whether two quantities are: no further apart than both bounds together."""
     here, there = one.value, other.value
     if not isinstance(here, np.ndarray) or not isinstance(there, np.ndarray):
-        return here is there or (isinstance(here, str) and here == there)
+        return here is there or (isinstance(here, str) and isinstance(there, str) and here == there)
     if here.shape != there.shape or one.dtype != other.dtype:
         return False
     slack = sum((side.slack for side in (one, other) if side.slack is not None), start=np.zeros(here.shape))

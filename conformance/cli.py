@@ -12,7 +12,7 @@ import click
 
 from conformance import __version__
 from conformance.cli_ci import MACHINES, OUTPUT, extended, folder_for, reaching
-from conformance.cli_compare import FORMS, compare
+from conformance.cli_compare import compare, report
 from conformance.cli_options import CASES, RUNS
 from conformance.cli_questions import QUESTIONS
 from conformance.cli_timeline import timeline
@@ -211,19 +211,6 @@ def run(
 
 
 @main.command()
-@click.argument("runs", nargs=-1, type=click.Path(exists=True, path_type=Path))
-@CASES
-@click.option("--known", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Known divergences.")
-@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=RUNS, show_default=True)
-@FORMS
-def report(runs: tuple[Path, ...], root: Path, known: Path | None, output: Path, forms: tuple[str, ...]) -> None:
-    """Render the report from run files (by default those in reports/runs) without running anything."""
-    from conformance.commands import report_only
-
-    sys.exit(report_only(runs, root, known, output, forms))
-
-
-@main.command()
 @click.argument("adapter")
 @click.option("--python", default=sys.executable, show_default=False, help="The framework's interpreter.")
 @reaching
@@ -236,7 +223,7 @@ def smoke(adapter: str, python: str, reach: dict[str, Any], timeout: float) -> N
     sys.exit(smoke_test(adapter, Interpreter(python=python, timeout=timeout, **reach)))
 
 
-for command in (*QUESTIONS, *MACHINES, compare, timeline):
+for command in (*QUESTIONS, *MACHINES, report, compare, timeline):
     main.add_command(command)
 
 if __name__ == "__main__":

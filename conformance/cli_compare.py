@@ -1,13 +1,22 @@
-"""`conformance compare`: what changed between two sets of runs."""
+"""`conformance report` and `conformance compare`: one set of runs, and what changed between two."""
 
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-FORMATS = ("text", "markdown", "junit", "json")
+from conformance.cli_options import CASES, KNOWN, RUNS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conformance.compare import Comparison
+
+FORMATS = ("text", "markdown", "junit", "json", "html")
 FORMS = click.option(
     "--format",
     "forms",
@@ -21,10 +30,31 @@ FOLDER_OR_FILE = click.Path(exists=True, path_type=Path)
 
 
 @click.command()
+@click.argument("runs", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@CASES
+@KNOWN
+@click.option("-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=RUNS, show_default=True)
+@click.option("--baseline", type=FOLDER_OR_FILE, help="Earlier runs: the page says what changed since then.")
+@FORMS
+def report(
+    runs: tuple[Path, ...],
+    root: Path,
+    known: Path | None,
+    output: Path,
+    baseline: Path | None,
+    forms: tuple[str, ...],
+) -> None:
+    """Render the report from run files (by default those in reports/runs) without running anything."""
+    from conformance.commands import report_only
+
+    sys.exit(report_only(runs, root, known, output, forms, _files(baseline) if baseline else ()))
+
+
+@click.command()
 @click.argument("before", type=FOLDER_OR_FILE)
 @click.argument("after", type=FOLDER_OR_FILE)
 @click.option("--cases", "root", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of cases.")
-@click.option("--known", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Known divergences.")
+@KNOWN
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File instead of the terminal.")
 def compare(before: Path, after: Path, root: Path | None, known: Path | None, form: str, output: Path | None) -> None:
@@ -36,20 +66,23 @@ def compare(before: Path, after: Path, root: Path | None, known: Path | None, fo
     from conformance.commands import excuses_from
     from conformance.compare import compare as hold
     from conformance.corpus import select
-    from conformance.render import json_, junit, markdown, terminal
+    from conformance.render import html, json_, junit, markdown, terminal
 
     corpus, excuses = select(root or places.cases(), ()), excuses_from(known)
-    made = hold(*(report.build(corpus, _files(path), excuses) for path in (before, after)))
-    write = {
+    older, newer = (report.build(corpus, _files(path), excuses) for path in (before, after))
+    made = hold(older, newer)
+    writers: dict[str, Callable[[Comparison], str]] = {
         "text": terminal.comparison,
         "markdown": markdown.comparison,
         "junit": junit.comparison,
         "json": json_.comparison,
-    }[form]
+        "html": partial(html.html, newer),
+    }
+    text = writers[form](made)
     if output:
-        output.write_text(write(made), encoding="utf-8")
+        output.write_text(text, encoding="utf-8")
     else:
-        click.echo(write(made), nl=False)
+        click.echo(text, nl=False)
     sys.exit(0 if made.green else 1)
 
 

@@ -17,14 +17,15 @@ from conformance.cli_options import BATCH, CASES, EPSILON, KNOWN, MOMENTUM, OBSE
 @OBSERVED
 @KNOWN
 @click.option("--against-declared", is_flag=True, help="Exit 1 when a declared value is contradicted.")
-def infer(target: str, root: Path, runs: Path, known: Path | None, *, against_declared: bool) -> None:
+@click.option("--write", is_flag=True, help="Keep it in inferred.json beside the run, for the report to show.")
+def infer(target: str, root: Path, runs: Path, known: Path | None, *, against_declared: bool, write: bool) -> None:
     """Say which conventions a TARGET follows, from its observations alone.
 
     TARGET is an adapter, adapter[mode], a glob over these or over names of run files, or a run file.
     """
     from conformance.questions import infer as answer
 
-    lines, contradicted = answer(target, root, runs, known)
+    lines, contradicted = answer(target, root, runs, known, write=write)
     click.echo("\n".join(lines))
     sys.exit(int(against_declared and contradicted))
 

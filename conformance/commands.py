@@ -16,6 +16,7 @@ from conformance import adapters, known, places, report, runs, smoke
 from conformance.annotate import annotated
 from conformance.cache import Cache, surroundings
 from conformance.cli import BAD_USAGE, CANNOT_RUN, GREEN, RED
+from conformance.compare import Comparison, compare
 from conformance.corpus import Corpus, select
 from conformance.extent import Extent
 from conformance.process import Interpreter
@@ -141,7 +142,12 @@ def render(made: report.Report, corpus: Corpus, excuses: list[known.Entry], fold
 
 
 def report_only(
-    chosen: Sequence[Path], root: Path, list_of_known: Path | None, folder: Path, forms: Sequence[str] = ("html",)
+    chosen: Sequence[Path],
+    root: Path,
+    list_of_known: Path | None,
+    folder: Path,
+    forms: Sequence[str] = ("html",),
+    baseline: Sequence[Path] = (),
 ) -> int:
     """Judge and render stored runs; the exit status."""
     corpus = select(root, ())
@@ -154,15 +160,16 @@ def report_only(
     excuses = excuses_from(list_of_known)
     made = report.build(corpus, paths, excuses)
     print_report(made)
+    since = compare(report.build(corpus, baseline, excuses), made) if baseline else None
     for form in forms:
-        click.echo(f"report: {write(made, form, folder)}")
+        click.echo(f"report: {write(made, form, folder, since)}")
     return GREEN if made.green else RED
 
 
-def write(made: report.Report, form: str, folder: Path) -> Path:
-    """Write a report in one of its forms; the file."""
+def write(made: report.Report, form: str, folder: Path, since: Comparison | None = None) -> Path:
+    """Write a report in one of its forms; the file. The page has what changed, if that is given."""
     if form == "html":
-        write_page(made, folder / "index.html")
+        write_page(made, folder / "index.html", since)
         return folder / "index.html"
     name, rendered = {
         "markdown": ("report.md", markdown.report),

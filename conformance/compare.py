@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import starmap
 from operator import attrgetter
 
 from conformance.behaviour import same_trace
@@ -24,21 +25,26 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One case of one target, before and after; None on the side where it was not run."""
+    """One case of one target, before and after; None on the side where it was not run. place: that of its pair."""
 
     case: str
     target: str
     kind: str
     before: Result | None
     after: Result | None
+    place: int
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Every case of every target of either report; pairs are the targets that were held against each other."""
+    """Every case of every target of either report; pairs are the targets that were held against each other.
+
+    declared: for every pair the conventions that it declares otherwise, knob -> (was, is).
+    """
 
     pairs: list[tuple[Target | None, Target | None]]
     changes: list[Change]
+    declared: list[dict[str, tuple[str, str]]]
 
     @property
     def counts(self) -> dict[str, int]:
@@ -59,8 +65,15 @@ class Comparison:
 def compare(before: Report, after: Report) -> Comparison:
     """Hold every target of one report against the same target of the other."""
     pairs = list(paired(before.columns, after.columns))
-    changes = [change for old, new in pairs for change in changed(old, new)]
-    return Comparison([(target(old), target(new)) for old, new in pairs], changes)
+    changes = [change for place, (old, new) in enumerate(pairs) for change in changed(place, old, new)]
+    return Comparison([(target(old), target(new)) for old, new in pairs], changes, list(starmap(turned, pairs)))
+
+
+def turned(old: Column | None, new: Column | None) -> dict[str, tuple[str, str]]:
+    """The conventions that a target declares otherwise than before."""
+    if old is None or new is None:
+        return {}
+    return {knob: (getattr(old.dialect, knob), value) for knob, value in new.dialect.differences(old.dialect).items()}
 
 
 def target(column: Column | None) -> Target | None:
@@ -83,13 +96,13 @@ def paired(before: list[Column], after: list[Column]) -> Iterator[tuple[Column |
     yield from ((None, new) for new in right)
 
 
-def changed(old: Column | None, new: Column | None) -> Iterator[Change]:
+def changed(place: int, old: Column | None, new: Column | None) -> Iterator[Change]:
     """What became of every case of a target."""
     was, now = (column.results if column else {} for column in (old, new))
     there = new or old
     for case in dict.fromkeys((*now, *was)):
         before, after = was.get(case), now.get(case)
-        yield Change(case, there.target.label if there else "", kind(before, after), before, after)
+        yield Change(case, there.target.label if there else "", kind(before, after), before, after, place)
 
 
 def kind(before: Result | None, after: Result | None) -> str:

@@ -63,7 +63,7 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The verdict on a case for a target, with everything that led to it."""
+    """The verdict on a case for a target, with everything that led to it; refused: steps that had to raise an error."""
 
     case: str
     verdict: str
@@ -74,6 +74,7 @@ class Result:
     explanation: str = ""
     steps: tuple[tuple[Compared, ...], ...] = ()
     raised: Mapping[int, str] = field(default_factory=dict)
+    refused: frozenset[int] = frozenset()
 
     @property
     def green(self) -> bool:
@@ -142,7 +143,9 @@ def compare(case_id: str, expected: list[Outcome], observed: list[Mapping[str, A
     error = max((item.error for step in steps for item in step), default=0.0)
     first = departed[0] if departed else None
     worst = max(departed, key=lambda divergence: divergence.error, default=None)
-    return Result(case_id, "diverges" if departed else verdict, reason, first, worst, error, "", tuple(steps), raised)
+    verdict = "diverges" if departed else verdict
+    refused = frozenset(index for index, outcome in enumerate(expected) if outcome.raises)
+    return Result(case_id, verdict, reason, first, worst, error, "", tuple(steps), raised, refused)
 
 
 Before = tuple[Mapping[str, Value], Mapping[str, Any], Mapping[str, Compared]]

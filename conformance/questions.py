@@ -9,12 +9,12 @@ from typing import Any
 
 import click
 
-from conformance import known, known_update, lag, port, report
+from conformance import inferred, known, known_update, lag, port, report
 from conformance.case import Case
 from conformance.corpus import Corpus, select
 from conformance.dialect import STANDARD
 from conformance.differ import Side, differ
-from conformance.infer import infer as inferred
+from conformance.infer import infer as inference
 from conformance.infer import observations
 from conformance.places import adapters, excuses
 from conformance.render import answers
@@ -56,14 +56,20 @@ def observed(run: Run, corpus: Corpus) -> Iterator[tuple[Case, Mapping[str, Any]
             yield corpus.case(case_id), line
 
 
-def infer(pattern: str, root: Path, folder: Path, listed: Path | None) -> tuple[list[str], bool]:
-    """The inferred dialects of some targets in words, and whether a declaration is contradicted."""
+def infer(
+    pattern: str, root: Path, folder: Path, listed: Path | None, *, write: bool = False
+) -> tuple[list[str], bool]:
+    """The inferred dialects of some targets in words, and whether a declaration is contradicted; kept, if wanted."""
     corpus, entries = select(root, ()), [entry for file in excuses(listed) for entry in known.load(file)]
     lines: list[str] = []
     contradicted = False
     for run in find(pattern, folder):
         target, seen = run.header.target, observations(observed(run, corpus))
-        found = inferred(seen)
+        found = inference(seen)
+        if write:
+            said = [answers.holds(each, found) for each in found.exceptions]
+            kept = inferred.kept(found, inferred.digest(run, corpus), len(seen), said)
+            inferred.save(run.path.parent, {run.path.name: kept})
         excused = {one.case.id for one in seen if any(entry.matches(target, one.case.id) for entry in entries)}
         against = found.contradictions(STANDARD.under(run.header.dialect), excused)
         lines += answers.inferred(target, found, len(seen), run.header.dialect, against)

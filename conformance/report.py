@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from conformance import known
+from conformance import inferred, known
 from conformance.behaviour import Behaviour, behaviours
 from conformance.case import Case
 from conformance.corpus import Corpus
 from conformance.dialect import STANDARD, Dialect
 from conformance.explain import explained
-from conformance.infer import Inferred
+from conformance.inferred import Kept
 from conformance.judge import VERDICTS, Result, judge
 from conformance.runs import Run, Target, read
 
@@ -23,13 +23,13 @@ from conformance.runs import Run, Target, read
 class Column:
     """One target of a report: its run, the dialect that it declares, and a result for every case that it was given.
 
-    inferred is the dialect that its observations show, where somebody has worked it out.
+    inferred is the dialect that its observations show, where `infer --write` has worked it out.
     """
 
     run: Run
     dialect: Dialect
     results: dict[str, Result]
-    inferred: Inferred | None = None
+    inferred: Kept | None = None
 
     @property
     def target(self) -> Target:
@@ -118,7 +118,7 @@ def column(corpus: Corpus, run: Run, excuses: list[known.Entry], *, causes: bool
     for case_id in header.cases:
         if case_id not in results and case_id in corpus.ids:
             results[case_id] = judge(corpus.case(case_id), None, dialect)
-    return Column(run, dialect, results)
+    return Column(run, dialect, results, inferred.of(run, corpus))
 
 
 def changed_since(case_id: str) -> Result:

@@ -6,9 +6,10 @@ the reference, or from another target's observations.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 from typing import Any, NoReturn
 
 import numpy as np
@@ -16,7 +17,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFo
 from numpy.typing import NDArray
 
 from conformance.case import Case, Drawn
-from conformance.judge import K
+from conformance.fields import Floats
+from conformance.judge import Compared, K, Result
 from conformance.places import adapters
 from conformance.plan import instruction, subject
 from conformance.reference import Outcome
@@ -48,16 +50,37 @@ def wanted(outcomes: Sequence[Outcome]) -> list[Wanted]:
     """What the reference shows."""
     return [
         Wanted(
-            outcome.raises, {name: value.expected for name, value in outcome.quantities.items()}, bound=bound(outcome)
+            outcome.raises,
+            {name: value.expected for name, value in outcome.quantities.items()},
+            bound=bound(value.scale for value in outcome.quantities.values()),
         )
         for outcome in outcomes
     ]
 
 
-def bound(outcome: Outcome) -> float:
+def bound(scales: Iterable[Floats | None]) -> float:
     """The widest finite bound of the quantities of a step."""
-    widest = [value.scale[np.isfinite(value.scale)].max(initial=0) for value in outcome.quantities.values()]
+    widest = [scale[np.isfinite(scale)].max(initial=0) for scale in scales if scale is not None]
     return float(f"{K * EPS * max(widest, default=0.0):.1g}")
+
+
+def judged(result: Result) -> list[Wanted]:
+    """What should have been seen where a result departs, and where it does not."""
+    return [
+        Wanted(
+            index in result.refused,
+            {item.name: item.expected for item in step if item.expected is not None},
+            rows(step),
+            bound(item.scale for item in step),
+        )
+        for index, step in enumerate(result.steps)
+    ]
+
+
+def rows(step: Iterable[Compared]) -> dict[str, int]:
+    """The quantities that depart in a step, with the row of the worst element."""
+    apart = (item for item in step if item.divergence and item.expected is not None)
+    return {item.name: (item.divergence.index or (0,))[0] for item in apart if item.divergence}
 
 
 def seen(steps: Sequence[Mapping[str, Any]]) -> list[Wanted]:
@@ -96,6 +119,7 @@ def network(asked: Mapping[str, Any]) -> list[dict[str, Any]]:
     return asked.get("network") or [{"kind": "batch_norm", "name": "layer", **asked["layer"]}]
 
 
+@cache
 def environment() -> Environment:
     """Where the templates lie, and what they are given."""
     found = Environment(  # noqa: S701 - it is Python that is written, from the suite's own cases

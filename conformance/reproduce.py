@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from conformance import repro
 from conformance.case import Case
 from conformance.corpus import select
 from conformance.dialect import STANDARD
-from conformance.judge import Compared, Result, judge
+from conformance.judge import Result, judge
 from conformance.questions import observed, one
 from conformance.reference import trace
 from conformance.runs import Run
@@ -41,15 +40,9 @@ def reproduce(case_id: str, pattern: str, root: Path, folder: Path, like: str | 
     if like is not None:
         others = dict(one(like, folder).lines())[case_id]["steps"]
         shows = [replace(each, bound=here.bound) for each, here in zip(repro.seen(others), shows, strict=True)]
-    departing = [rows(step) for step in result.steps] + [{}] * len(shows)
+    departing = [repro.rows(step) for step in result.steps] + [{}] * len(shows)
     shows = [replace(each, departing=found) for each, found in zip(shows, departing, strict=False)]
     try:
         return Reproduced(repro.script(case, run.header.target, line["steps"], shows), case, run, result)
     except repro.NoScript as error:
         raise click.BadParameter(f"there is no script for this: {error}", param_hint="CASE") from None
-
-
-def rows(step: Iterable[Compared]) -> dict[str, int]:
-    """The quantities that depart in a step, with the row of the worst element."""
-    apart = (item for item in step if item.divergence and item.expected is not None)
-    return {item.name: (item.divergence.index or (0,))[0] for item in apart if item.divergence}

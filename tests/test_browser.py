@@ -13,11 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 import reports
 from conformance import wire
-from conformance.dialect import STANDARD
+from conformance.compare import compare
+from conformance.dialect import KNOBS, STANDARD
+from conformance.inferred import Cases, Exceptional, Kept
 from conformance.known import Entry
 from conformance.render import html
 from reports import FUNCTIONAL, HOSTILE, LAYER, SHOWN, TORCH, made, seen
@@ -195,6 +197,30 @@ def test_a_target_shows_what_it_declares_and_where_it_departs(visit, page_file):
     assert "2026-01-02 03:04:05 UTC" in text
 
 
+def test_a_target_shows_what_its_observations_prove(visit, tmp_path):
+    """Beside what is declared the value that is left, the cases that refute the others, and exceptions."""
+    made_report = reports.report_of(tmp_path, [FREEZE, UPDATE], (TORCH, [seen(FREEZE), seen(UPDATE)], SAMPLE))
+    proof = Cases(count=1, first=[UPDATE.id])
+    left = {knob: list(values) for knob, values in KNOBS.items()} | {"variance": ["population"]}
+    exceptions = [Exceptional(said="something else", cases=proof)]
+    kept = Kept(digest="", cases=2, left=left, proofs={"variance": proof}, exceptions=exceptions, unexplained=["a/b"])
+    shown = replace(made_report, columns=[replace(made_report.columns[0], inferred=kept)])
+    html.write_page(shown, tmp_path / "index.html")
+    page = visit(tmp_path / "index.html", f"target/{ONE}")
+    row = page.get_by_role("row").filter(has_text="variance").first.inner_text()
+    assert "population not as declared\n1 case: update/variance" in row
+    text = page.locator("#drawn").inner_text()
+    assert "no case tells none from zero_debias" in text
+    assert "something else: 1 case: update/variance" in text
+    assert "No single convention accounts for 1 case: a/b." in text
+
+
+def test_a_target_says_how_its_conventions_are_inferred(visit, page_file):
+    """Where nobody has worked them out there is the command that does."""
+    text = visit(page_file, f"target/{ONE}").locator("#drawn").inner_text()
+    assert "conformance infer torch_nn[module] --write" in text
+
+
 def test_two_targets_are_compared(visit, page_file):
     """The conventions in which they differ, the cases in which they do, and why; the other target can be chosen."""
     page = visit(page_file, f"target/{ONE}")
@@ -203,6 +229,30 @@ def test_two_targets_are_compared(visit, page_file):
     text = page.locator("#drawn").inner_text()
     assert "Of 2 cases that both were given they behave differently in 2, alike in 0." in text
     assert "variance: sample, not population" in text
+    assert "a moving variance fed ÷(n-1) ends 1.59 % higher" in text
+    assert "nn.BatchNorm1d(64, eps=0.001, momentum=0.01)" in text
+    assert "No argument makes these equal: variance." in text
+
+
+def test_an_argument_makes_a_layer_the_same(visit, tmp_path):
+    """A convention that the other framework can be told is in its call, and is not what is left."""
+    linen, one_pass = replace(TORCH, adapter="flax_linen"), {"variance_algorithm": "one_pass"}
+    file = written(tmp_path, [UPDATE], (TORCH, [seen(UPDATE)]), (linen, [seen(UPDATE)], one_pass))
+    there = ONE.replace("torch_nn", "flax_linen")
+    text = visit(file, f"pair/{ONE}/{there}").locator("#drawn").inner_text()
+    assert "nn.BatchNorm(momentum=0.99, epsilon=0.001, use_fast_variance=False)" in text
+    assert "With that no convention differs." in text
+    assert (
+        "No argument makes these equal: variance_algorithm."
+        in visit(file, f"pair/{there}/{ONE}").locator("#drawn").inner_text()
+    )
+
+
+def test_what_has_no_spelling_is_said(visit, tmp_path):
+    """An adapter without a template for its layer cannot be ported from, and the page says so."""
+    file = written(tmp_path, [UPDATE], (TORCH, [seen(UPDATE)]), (replace(TORCH, adapter="other"), [seen(UPDATE)]))
+    page = visit(file, f"pair/{ONE}/{ONE.replace('torch_nn', 'other')}")
+    assert "There is no spelling yet of other." in page.locator("#drawn").inner_text()
 
 
 def test_versions_are_compared(visit, page_file):
@@ -267,7 +317,10 @@ def test_the_keyboard_reaches_everything(visit, page_file):
     for key in ("ArrowRight", "ArrowDown", "ArrowDown", "ArrowRight"):
         page.keyboard.press(key)
     assert "update/variance" in page.evaluate("document.activeElement.getAttribute('href')")
-    assert "conforms" in page.locator("#peek").inner_text() or "diverges" in page.locator("#peek").inner_text()
+    assert (
+        "conforms" in page.locator(".peek:visible").inner_text()
+        or "diverges" in page.locator(".peek:visible").inner_text()
+    )
     page.keyboard.press("Enter")
     assert [UPDATE.text.title] == page.locator("h2:visible").all_inner_texts()
 
@@ -286,13 +339,25 @@ def test_subjects_are_folded_and_sorted(visit, page_file):
     assert ["some_case", "variance"] == rows(page)
 
 
-def test_a_command_is_copied(visit, page_file):
-    """The button puts the command into the clipboard and says so."""
+def test_a_script_and_a_command_are_copied(visit, page_file):
+    """The buttons put the one or the other into the clipboard and say so."""
     page = visit(page_file, f"case/update/variance/{ONE}", permissions=["clipboard-read", "clipboard-write"])
-    page.get_by_role("button", name="Copy").click()
-    page.get_by_role("button", name="Copied").wait_for()
-    copied = page.evaluate("navigator.clipboard.readText()")
-    assert "conformance run torch_nn --mode module --case update/variance" == copied
+    copied = []
+    for box in (".script", ".command"):
+        page.locator(box).get_by_role("button", name="Copy").click()
+        page.locator(box).get_by_role("button", name="Copied").wait_for()
+        copied.append(page.evaluate("navigator.clipboard.readText()"))
+    compile(copied[0], "script", "exec")
+    assert "nn.BatchNorm1d(1, eps=0.0, momentum=0.5)" in copied[0]
+    assert "conformance run torch_nn --mode module --case update/variance" == copied[1]
+
+
+def test_a_case_has_a_script_for_each_target(visit, page_file):
+    """First for one that departs; any other can be chosen."""
+    page = visit(page_file, "case/freeze/some_case")
+    assert "keras.layers.BatchNormalization" in page.locator(".script").inner_text()
+    page.get_by_label("On").select_option(label="torch_nn[module] · torch 2.14.0")
+    assert "torch 2.14.0" in page.locator(".script").inner_text()
 
 
 def test_links_leave_only_for_the_web(visit, page_file):
@@ -339,7 +404,7 @@ def test_what_others_word_is_text_in_every_view(visit, hostile_file):
     for view in views:
         page.evaluate("fragment => { location.hash = fragment; }", view)
         page.wait_for_timeout(50)
-        assert 0 == page.locator("img, body script:not(#data, #library, :last-child)").count()
+        assert 0 == page.locator("img, body script:not([type], :last-child)").count()
     page.evaluate("location.hash = '#case/a/b'")
     page.wait_for_timeout(50)
     assert SHOWN in page.locator("h2:visible").inner_text()
@@ -349,7 +414,11 @@ def test_what_others_word_is_text_in_every_view(visit, hostile_file):
 @pytest.mark.parametrize("fragment", [*list(VIEWS)[:13], "matrix?q=nothing_like_it"])
 def test_axe_finds_nothing(visit, page_file, theme, fragment):
     """Rules of WCAG 2.2 A and AA, and best practices, in both themes, with the help open."""
-    page = visit(page_file, fragment, color_scheme=theme)
+    check_with_axe(visit(page_file, fragment, color_scheme=theme))
+
+
+def check_with_axe(page):
+    """Nothing is found on a page."""
     page.locator(".help summary").click()
     found = Axe().run(
         page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
@@ -370,6 +439,129 @@ def test_without_a_script_there_is_a_table(visit, page_file):
             "[id='case/update/old_name'], [id='case/update/variance'], [id='matrix'], [id='legend']"
         ).count()
     )
+
+
+@pytest.fixture(scope="module")
+def large_file(tmp_path_factory):
+    """A page with more cases and targets than a screen has room for."""
+    cases = [made(f"update/case_{number}") for number in range(60)]
+    lines = [seen(cases[0])]
+    ran = [
+        (replace(TORCH, mode=f"mode_{number}"), [{**lines[0], "id": case.id} for case in cases]) for number in range(30)
+    ]
+    return written(tmp_path_factory.mktemp("large"), cases, *ran)
+
+
+def test_what_is_out_of_sight_is_drawn_when_there_is_time(visit, large_file):
+    """The first view has what is in sight, and soon everything: it can be found, read out and printed."""
+    page = visit(large_file)
+    expect(page.locator(".block td.good")).to_have_count(1800)
+    page.get_by_label("Filter").fill("case_1")
+    page.get_by_label("Filter").fill("")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert [60, 1800] == [page.locator(f".block {what}").count() for what in ("tr[data-case]", "td.good")]
+
+
+def test_the_keyboard_goes_where_nothing_is_drawn_yet(visit, large_file):
+    """To the last row and the last column, at once."""
+    page = visit(large_file)
+    page.locator(".block a[tabindex='0']").focus()
+    for key in ["ArrowDown"] * 59 + ["ArrowRight"] * 30:
+        page.keyboard.press(key)
+    expected = "#case/update/case_59/torch_nn-mode_29-torch-2.13.0+cpu"
+    assert expected == page.evaluate("document.activeElement.getAttribute('href')")
+
+
+def test_an_old_browser_gets_the_plain_table(browser, page_file):
+    """Without the means to unpack anything there is what there is without a script."""
+    page = browser.new_page()
+    page.add_init_script("delete window.DecompressionStream")
+    page.goto(f"file://{page_file}")
+    assert ["some_case", "variance"] == rows(page)
+    assert not page.locator(".search").is_visible()
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def compared_file(tmp_path_factory):
+    """A page with something regressed, fixed, changed, new, removed and the same."""
+    wrong, folders = {"gamma": wire.encode(np.float32([7]))}, [tmp_path_factory.mktemp(name) for name in ("old", "new")]
+    cases = [made(f"kind/{name}") for name in ("regressed", "fixed", "changed", "new", "removed", "same")]
+    regressed, fixed, changed, new, removed, same = cases
+    older = [seen(regressed), seen(fixed, **wrong), seen(changed, **wrong), seen(removed), seen(same)]
+    newer = [
+        seen(regressed, **wrong),
+        seen(fixed),
+        seen(changed, gamma=wire.encode(np.float32([8]))),
+        seen(new),
+        seen(same),
+    ]
+    before = reports.report_of(folders[0], cases, (TORCH, older), (LAYER, [seen(same)]))
+    after = reports.report_of(folders[1], cases, (NEWER, newer), (FUNCTIONAL, [seen(same)]))
+    html.write_page(after, folders[1] / "index.html", compare(before, after))
+    return folders[1] / "index.html"
+
+
+def test_a_comparison_opens_with_what_changed(visit, compared_file):
+    """Every kind is counted; changes that count are told in words, what came or went by target."""
+    page = visit(compared_file)
+    assert ["What changed"] == page.locator("h2:visible").all_inner_texts()
+    counts = ["▼ regressed 1", "▲ fixed 1", "≠ changed 1", "+ new 2", "− removed 2", "= same 1"]
+    assert ["everything", *counts] == page.locator("#kinds a").all_inner_texts()
+    rows = [text.split("\t") for text in page.locator("#listed tbody tr").all_inner_texts()]
+    assert ["kind/regressed", "kind/fixed", "kind/changed"] == [row[1].strip().split("\n")[-1] for row in rows]
+    assert "step 2: gamma was [1], is [7]\nis: step 2: gamma is 7 where 1 was promised" in rows[0][3]
+    assert "torch 2.13.0+cpu → torch 2.14.0" in rows[0][0]
+    came = page.locator("#listed .listing li").all_inner_texts()
+    assert ["torch_nn[module]", "keras_layers[functional]", "torch_nn[module]", "keras_layers[layer]"] == [
+        text.split(" ")[0] for text in came
+    ]
+
+
+def test_what_is_the_same_is_greyed_and_not_hidden(visit, compared_file):
+    """The sheet has every case; a filter for a kind leaves its cases, stands in the address, and goes there again."""
+    page = visit(compared_file)
+    kinds = ["regressed", "fixed", "changed", "new", "removed", "same"]
+    expect(page.locator("#changes tr[data-case]:visible .short")).to_have_text(kinds)
+    same = page.locator("#changes tr[data-case='5'] td").first
+    assert ("same", "=") == (same.get_attribute("class"), same.text_content())
+    page.get_by_role("link", name="fixed 1").click()
+    assert "compare?q=change%3Afixed" == fragment(page)
+    for view in (page, visit(compared_file, fragment(page))):
+        expect(view.locator("#changes tr[data-case]:visible .short")).to_have_text(["fixed"])
+        assert ["▲ fixed 1 was red, and is green"] == view.locator("#listed h3").all_inner_texts()
+
+
+def test_a_change_leads_to_its_case(visit, compared_file):
+    """From a cell of the sheet to every number of the later run; from what is gone to the case."""
+    page = visit(compared_file)
+    cell = page.locator("#changes tr[data-case='0'] td").first
+    cell.hover()
+    assert "regressed" in page.locator(".peek:visible").inner_text()
+    assert "#case/kind/regressed/torch_nn-module-torch-2.14.0" == cell.locator("a").get_attribute("href")
+    gone = page.locator("#changes tr[data-case='5'] td").nth(1)
+    gone.hover()
+    assert "#case/kind/same" == gone.locator("a").get_attribute("href")
+
+
+def test_a_comparison_can_be_read_without_a_script(visit, compared_file):
+    """What regressed, was fixed or changed is a table."""
+    text = visit(compared_file, scripted=False).locator("#listed").inner_text()
+    assert "regressed: 1, fixed: 1, changed: 1, new: 2, removed: 2, same: 1" in text
+    assert "kind/regressed" in text
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("fragment", ["", "compare?q=change:regressed", "compare?q=nothing_like_it", "matrix"])
+def test_axe_finds_nothing_in_a_comparison(visit, compared_file, theme, fragment):
+    """The same rules for the view of what changed."""
+    check_with_axe(visit(compared_file, fragment, color_scheme=theme))
+
+
+def test_a_comparison_fits_a_narrow_screen(visit, compared_file):
+    """Only tables scroll sideways."""
+    page = visit(compared_file, viewport={"width": 320, "height": 640})
+    assert 320 >= page.evaluate("document.documentElement.scrollWidth")
 
 
 @pytest.mark.parametrize("fragment", list(VIEWS)[:12])

@@ -12,14 +12,16 @@ import pytest
 from click.testing import CliRunner
 
 import reports
-from conformance import wire
+from conformance import inferred, report, wire
 from conformance.behaviour import letter
 from conformance.cli import main
 from conformance.compare import compare
+from conformance.corpus import select
 from conformance.dialect import STANDARD
 from conformance.known import Entry
 from conformance.reference import trace
-from conformance.render import json_, junit, markdown, terminal
+from conformance.render import html, json_, junit, markdown, terminal
+from conformance.runs import read
 from reports import FUNCTIONAL, HOSTILE, LAYER, LONG, TORCH, made, seen
 
 CASE = made("update/variance")  # trained on [1, 5] from a variance of 4: 4 is left where it is ÷n, 6 where it is ÷(n-1)
@@ -79,6 +81,13 @@ def test_types_and_errors_make_classes(report_of):
     assert [(0,), (1,), (2,)] == [one.members for one in classes.behaviours[CASE.id]]
 
 
+def test_a_text_in_place_of_an_array_is_another_behaviour(report_of):
+    """An array without elements, where another target has words, is not compared with them."""
+    texts = [seen(CASE, gamma=gamma) for gamma in ("a text", wire.encode(np.zeros((0,), np.float32)))]
+    classes = report_of([CASE], (TORCH, texts[:1]), (LAYER, texts[1:])).behaviours[CASE.id]
+    assert [(0,), (1,)] == [one.members for one in classes]
+
+
 @pytest.mark.parametrize(("number", "expected"), [(0, "A"), (25, "Z"), (26, "AA"), (53, "BB")])
 def test_letters_do_not_end(number, expected):
     """There may be more classes than letters."""
@@ -119,6 +128,13 @@ def test_another_version_is_held_against_the_one_before(report_of):
     assert [(TORCH, TORCH), (None, newer)] == compare(report_of([CASE], (TORCH, [seen(CASE)])), both).pairs
 
 
+def test_conventions_that_are_declared_otherwise_are_named(report_of):
+    """Of a pair what its later target declares otherwise; nothing of a target that has no other."""
+    before = report_of([CASE], (TORCH, [seen(CASE)]), (LAYER, [seen(CASE)]))
+    after = report_of([CASE], (TORCH, [seen(CASE, SAMPLE)], {"variance": "sample"}), (FUNCTIONAL, [seen(CASE)]))
+    assert [{"variance": ("population", "sample")}, {}, {}] == compare(before, after).declared
+
+
 @pytest.fixture
 def files(tmp_path):
     """Two folders of run files, the second with a regression, and the folder of their case."""
@@ -154,6 +170,52 @@ def test_a_comparison_is_written_where_it_is_wanted(files):
     ended = run(files, str(before), str(after), "--format", "json", "-o", str(files / "out.json"))
     assert (1, "") == (ended.exit_code, ended.output)
     assert "regressed" == json.loads((files / "out.json").read_text())["changes"][0]["kind"]
+
+
+def test_what_is_inferred_is_kept_as_long_as_it_is_about_the_same(files):
+    """`infer --write` keeps it beside the run, the report takes it, and neither another run nor another case."""
+    runs, cases = files / "before" / "runs", ["--cases", str(files / "cases")]
+    ended = CliRunner().invoke(main, ["infer", "torch_nn", "--runs", str(runs), "--write", *cases])
+    assert 0 == ended.exit_code, ended.output
+    corpus, (file,) = select(files / "cases", ()), runs.glob("*.jsonl")
+    found = report.column(corpus, read(file), []).inferred
+    assert (1, ["population"], 1) == (found.cases, list(found.left["variance"]), found.proofs["variance"].count)
+    other = reports.Cases({"update/variance": replace(corpus.case("update/variance"), digest="another")})
+    assert report.column(other, read(file), []).inferred is None
+    file.write_bytes(file.read_bytes().replace(b'"framework"', b'"framework" '))
+    assert report.column(corpus, read(file), []).inferred is None
+    file.rename(runs / "renamed.jsonl")
+    inferred.save(runs, {})
+    assert {} == inferred.load(runs)
+
+
+def test_what_somebody_else_wrote_is_no_inference(files):
+    """A file of that name that says something else is bad input, and is named."""
+    runs = files / "before" / "runs"
+    (runs / "inferred.json").write_text('{"x": 1}')
+    ended = CliRunner().invoke(main, ["report", str(runs), "--cases", str(files / "cases"), "-o", str(files / "out")])
+    assert 2 == ended.exit_code
+    assert "inferred.json:1:1: this is not what `infer --write` writes" in ended.output
+
+
+def test_a_comparison_can_be_a_page(files):
+    """Of `compare`, or of `report` with a baseline: the same."""
+    paths, cases = [str(files / name) for name in ("before", "after")], ["--cases", str(files / "cases")]
+    assert 1 == run(files, *paths, "--format", "html", "-o", str(files / "page.html")).exit_code
+    runs, folder = str(files / "after" / "runs"), str(files / "rendered")
+    ended = CliRunner().invoke(main, ["report", runs, *cases, "--baseline", paths[0], "-o", folder])
+    assert 1 == ended.exit_code
+    pages = [(files / name).read_text("utf-8") for name in ("page.html", "rendered/index.html")]
+    assert pages[0] == pages[1]
+    assert "regressed: 1, fixed: 0, changed: 0" in pages[0]
+
+
+def test_a_page_of_changes_obeys_nothing_that_others_word(report_of):
+    """Exceptions and reasons are text in the plain tables, and packed for the script."""
+    before, after = hostile(report_of)
+    page = html.html(after, compare(before, after))
+    assert "&lt;img src=x" in page
+    assert "<img" not in page
 
 
 def hostile(report_of):

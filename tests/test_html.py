@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 
 import reports
-from conformance import load, runs, wire
+from conformance import load, repro, runs, wire
+from conformance.dialect import STANDARD
 from conformance.judge import VERDICTS, Compared, Divergence, Result
 from conformance.known import Entry
-from conformance.render import html
+from conformance.reference import trace
+from conformance.render import changes, html
 from conformance.render.data import unpacked
 from conformance.render.table import Row, Stage, table
 from conformance.render.view import named, settings
@@ -59,12 +61,16 @@ class Page(HTMLParser):
     @property
     def data(self):
         """What the page's script makes its views of."""
-        return unpacked(re.search(r'id="data">([^<]*)<', self.source)[1])
+        return self.packed("data")
+
+    def packed(self, name):
+        """What is packed under an id."""
+        return unpacked(re.search(rf'id="{name}">([^<]*)<', self.source)[1])
 
     @property
     def everything(self):
         """All texts, those of the views too."""
-        return "\n".join([self.text, *strings(self.data)])
+        return "\n".join([self.text, *strings(self.data), *strings(self.packed("tables"))])
 
     def all(self, name, tag=None):
         """The values of an attribute, on one kind of tag or on all."""
@@ -137,7 +143,7 @@ def test_an_adapter_is_text(report_of, result):
     made_report = report_of([case], (target, [seen(case)]), provenance=provenance)
     column = replace(made_report.columns[0], results={"a/b": result})
     page = Page(html.html(replace(made_report, columns=[column])))
-    assert ["octet", "octet"] == [kind.split("/")[1].split("-")[0] for kind in page.all("type", "script")]
+    assert ["octet"] * 3 == [kind.split("/")[1].split("-")[0] for kind in page.all("type", "script")]
     assert "img" not in page.tags
     assert [] == [name for _, name, _ in page.attributes if name.startswith("on") or name == "src"]
     assert SHOWN in page.everything
@@ -250,7 +256,7 @@ def test_a_summary_has_counts_and_the_worst_error_of_what_conforms(report_of):
 def test_nothing_is_ranked_and_nothing_is_loaded(report_of):
     """No percentage is in the text, and the page asks for no other file."""
     page = Page(html.html(report_of([CASE], (TORCH, [seen(CASE)]))))
-    assert "%" not in page.everything
+    assert "%" not in "\n".join([page.text, *strings(page.data | {"consequences": "in units of a statistic"})])
     assert not page.tags & {"link", "img", "iframe", "object", "base"}
     assert [] == page.all("src")
     assert not re.search(r"url\(|@import", page.source)
@@ -266,6 +272,32 @@ def test_only_the_scripts_of_the_page_may_run(report_of):
     assert all(f"&#39;sha256-{digest}&#39;" in policy for digest in digests)
     assert policy.startswith("default-src &#39;none&#39;; script-src &#39;sha256-")
     assert "unsafe-eval" not in policy
+
+
+def test_a_result_has_its_script(report_of):
+    """The page has the script that `conformance repro` writes; none where the adapter has no template or broke off."""
+    line, cut = seen(CASE, gamma=wire.encode(np.float32([7]))), {"id": CASE.id, "errored": "no"}
+    jitted, nobody = (replace(TORCH, **{name: "nobody"}) for name in ("mode", "adapter"))
+    ran = [(TORCH, [line]), (jitted, [line]), (nobody, [line]), (LAYER, [cut])]
+    page = Page(html.html(report_of([CASE], *ran)))
+    shows = [
+        replace(each, departing=departing)
+        for each, departing in zip(repro.wanted(trace(CASE, STANDARD)), ({}, {"gamma": 0}), strict=True)
+    ]
+    assert [repro.script(CASE, TORCH, line["steps"], shows)] == page.packed("tables")[0][1]
+    assert [[0], [], [], []] == [result[5:] for result in page.data["cases"][0]["results"]]
+
+
+@pytest.mark.parametrize(("gamma", "dtype"), [(None, ""), ("a text", ""), ([7], "float64"), ([[1]], "float32")])
+def test_what_moved_is_the_first_quantity_that_did(report_of, gamma, dtype):
+    """Another value, type or shape, or nothing where there was something, in the words of both sides."""
+    sent = wire.encode(np.array(gamma, dtype)) if dtype else gamma
+    results = [
+        report_of([CASE], (TORCH, [seen(CASE, **last)])).columns[0].results[CASE.id] for last in ({}, {"gamma": sent})
+    ]
+    said = {"a text": "a text", "float64": "[7] (float64)", "float32": "[[1]]"}.get(dtype or gamma, "not there")
+    assert f"step 2: gamma was [1], is {said}" == changes.moved(*results)
+    assert "" == changes.moved(results[0], results[0])
 
 
 @pytest.mark.parametrize("cases", [[], [CASE]])
@@ -350,7 +382,7 @@ def test_a_case_shows_what_it_is(report_of):
     ]
     data = {"batch": [[1], [5]], "large": {"random_state": 1, "normal": [60, 1]}}
     case = replace(made("a/b", data=data), text=made("a/b").text)
-    page = Page(html.html(report_of([case], (TORCH, [seen(made("a/b"))]))))
+    page = Page(html.html(report_of([case], (replace(TORCH, adapter="other"), [seen(made("a/b"))]))))
     assert "features: 1, momentum: 0.5, epsilon: 0.0, moving_mean: [1]" in page.everything
     assert "the first 24 of 60 numbers, shape (60, 1)" in page.everything
     expected = [("dense", "name: stem, kernel: [[1, 2]]"), ("batch_norm", ""), ("activation", "tanh")]

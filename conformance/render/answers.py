@@ -36,12 +36,17 @@ def inferred(
 
 
 def exception(departure: Departure, found: Inferred) -> str:
-    """Where something else holds."""
+    """Where something else holds, and the cases."""
+    return f"{holds(departure, found)}: {few(departure.cases)}"
+
+
+def holds(departure: Departure, found: Inferred) -> str:
+    """What else holds, and where."""
     cause, where = departure.cause, departure.where
     what = f"{cause.name}: {sentence(cause.name)}" if not cause.value else str(cause)
     otherwise = f", {getattr(found.dialect, cause.name)} otherwise" if cause.value else ""
     condition = f" at {where}{otherwise}" if where else ""
-    return f"{what}{condition}: {few(departure.cases)}"
+    return f"{what}{condition}"
 
 
 def few(cases: Sequence[str], most: int = 2) -> str:

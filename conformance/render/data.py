@@ -1,6 +1,7 @@
 """A report as the compact data that the page's script draws its views from: every text and every table stands once.
 
-A result is [verdict, letter, error, why, table]: verdict, why and table are places in lists, the error is a text.
+A result is [verdict, letter, error, why, table, script]: the error is a text, the others but the letter are places
+in lists; without a script the last of them is left out.
 Arrays are cut to their first numbers by `words.numbers`, which says so.
 """
 
@@ -19,7 +20,9 @@ from conformance.behaviour import Behaviour, by_place
 from conformance.case import Case
 from conformance.dialect import KNOBS, STANDARD, Dialect
 from conformance.judge import VERDICTS, Result
+from conformance.render.scripts import script
 from conformance.render.series import series
+from conformance.render.spellings import consequences, said, spellings
 from conformance.render.table import table
 from conformance.render.text import fit
 from conformance.render.view import RED, Head, settings
@@ -70,17 +73,23 @@ class Table:
         return self.places[value]
 
 
-def data(report: Report, heads: list[Head]) -> dict[str, Any]:
-    """Everything that the views of a report show."""
+def data(report: Report, heads: list[Head]) -> tuple[dict[str, Any], list[list[Any]]]:
+    """What the views of a report show, and the tables and scripts of every case, which most views do without."""
     place = {id(column): number for number, column in enumerate(report.columns)}
     columns = [place[id(head.column)] for head in heads]
-    return {
+    cases = [of_case(case, heads, columns, report.behaviours[case.id]) for case in report.cases]
+    tables = [[case.pop("tables"), case.pop("scripts")] for case in cases]
+    shown = {
         "verdicts": [[verdict, GLYPHS[verdict], TONES.get(verdict, "bad"), verdict in RED] for verdict in ORDER],
         "knobs": meanings(),
+        "consequences": consequences(),
+        "spellings": spellings(report.columns),
+        "layer": said(),
         "standard": {knob: getattr(STANDARD, knob) for knob in KNOBS},
         "targets": [target(head) for head in heads],
-        "cases": [of_case(case, heads, columns, report.behaviours[case.id]) for case in report.cases],
+        "cases": cases,
     }
+    return shown, tables
 
 
 def meanings() -> dict[str, str]:
@@ -99,6 +108,7 @@ def target(head: Head) -> dict[str, Any]:
         "label": fit(who.label),
         "adapter": fit(who.adapter),
         "mode": fit(who.mode),
+        "head": fit(head.mode),
         "environment": fit(who.environment),
         "dialect": {knob: getattr(column.dialect, knob) for knob in KNOBS},
         "about": [fit(str(word)) for word in about],
@@ -128,22 +138,20 @@ def inferred(head: Head) -> dict[str, Any] | None:
     found = head.column.inferred
     if found is None:
         return None
-    return {
-        "told": [[knob, value, found.proofs(knob)] for knob, value in found.told.items()],
-        "exceptions": [[one.cause.name, one.cause.value, one.where, list(one.cases)] for one in found.exceptions],
-        "unexplained": found.unexplained,
-    }
+    return found.model_dump(exclude={"digest"})
 
 
 def of_case(case: Case, heads: list[Head], columns: list[int], classes: list[Behaviour]) -> dict[str, Any]:
     """A case: what it says, its results by target, and the texts and tables that they refer to."""
     text = case.text
-    letters, whys, tables = by_place(classes), Table(), Table()
-    results = [
-        of_result(head.column.results.get(case.id), case, letters.get(column, ""), whys, tables)
-        for head, column in zip(heads, columns, strict=True)
-    ]
+    letters, whys, tables, scripts = by_place(classes), Table(), Table(), Table()
     rows = [head.column.results.get(case.id) for head in heads]
+    results = [
+        of_result(row, case, letters.get(column, ""), whys, tables) for row, column in zip(rows, columns, strict=True)
+    ]
+    for head, row, sent in zip(heads, rows, results, strict=True):
+        if sent and (written := script(case, head.column.target, row)):
+            sent.append(scripts.place(written))
     return {
         "id": case.id,
         "title": fit(text.title),
@@ -158,6 +166,7 @@ def of_case(case: Case, heads: list[Head], columns: list[int], classes: list[Beh
         "knobs": {one.letter: one.knobs for one in classes if one.knobs},
         "whys": whys.values,
         "tables": tables.values,
+        "scripts": scripts.values,
         "series": series([(row, letters.get(column, "")) for row, column in zip(rows, columns, strict=True)]),
     }
 

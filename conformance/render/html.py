@@ -16,12 +16,14 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from conformance.compare import KINDS, Comparison
 from conformance.dialect import KNOBS
 from conformance.judge import VERDICTS
 from conformance.render import text
+from conformance.render.changes import changes
 from conformance.render.data import data, deflated, meanings, packed
 from conformance.render.view import named, subjects
-from conformance.render.words import GLYPHS, TONES, WORDS, measured, times
+from conformance.render.words import GLYPHS, TONES, WORDS, measured, times, why
 from conformance.report import Report
 from conformance.runs import write
 
@@ -30,7 +32,9 @@ SCRIPTS = (
     "base.js",
     "data.js",
     "query.js",
+    "sheet.js",
     "matrix.js",
+    "compare.js",
     "steps.js",
     "plot.js",
     "case.js",
@@ -41,14 +45,17 @@ SCRIPTS = (
 EARLY = 'document.documentElement.classList.add("scripted");'  # so that nothing is shown that is taken away again
 
 
-def write_page(report: Report, page: Path) -> None:
+def write_page(report: Report, page: Path, comparison: Comparison | None = None) -> None:
     """Write the page of a report."""
-    write(page, html(report).encode())
+    write(page, html(report, comparison).encode())
 
 
-def html(report: Report) -> str:
-    """The page of a report."""
+def html(report: Report, comparison: Comparison | None = None) -> str:
+    """The page of a report, with what changed in it where it is the later one of a comparison."""
     heads = named(report.columns)
+    shown, tables = data(report, heads)
+    if comparison:
+        shown["comparison"] = changes(comparison, heads)
     verdicts = [verdict for verdict in VERDICTS if any(verdict in column.counts for column in report.columns)]
     return template().render(
         heads=heads,
@@ -57,9 +64,11 @@ def html(report: Report) -> str:
         cases=len(report.cases),
         current={case.id for case in report.cases},
         used=verdicts,
+        comparison=comparison,
         library=Markup(deflated(library())),  # noqa: S704 - base64
         policy=policy(),
-        data=Markup(packed(data(report, heads))),  # noqa: S704 - base64
+        data=Markup(packed(shown)),  # noqa: S704 - base64
+        tables=Markup(packed(tables)),  # noqa: S704 - base64
     )
 
 
@@ -74,13 +83,14 @@ def template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"anchor": text.anchor, "times": times, "measured": measured}
+    environment.filters |= {"anchor": text.anchor, "times": times, "measured": measured, "why": why}
     environment.globals |= {
         "VERDICTS": VERDICTS,
         "GLYPHS": GLYPHS,
         "TONES": TONES,
         "WORDS": WORDS,
         "KNOBS": KNOBS,
+        "KINDS": KINDS,
         "meanings": meanings(),
         "style": Markup((PARTS / "page.css").read_text("utf-8")),  # noqa: S704 - our own
         "early": Markup(EARLY),  # noqa: S704 - our own

@@ -21,7 +21,12 @@ def mended(text: str) -> str:
     """A text cut where cutting is worth it, which is said, with a sign in place of every code that has no sign."""
     cut = len(text) - LONGEST
     kept = f"{text[:LONGEST]} … (cut: {cut:,} more characters)" if cut > WORTH_CUTTING else text
-    return UNFIT.sub("\ufffd", kept.replace("\r\n", "\n"))
+    return signed(kept.replace("\r\n", "\n"))
+
+
+def signed(text: str) -> str:
+    """A text with a sign in place of every code that has none."""
+    return UNFIT.sub("\ufffd", text)
 
 
 def anchor(*parts: str) -> str:

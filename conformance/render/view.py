@@ -12,7 +12,7 @@ from conformance.behaviour import Behaviour, by_place
 from conformance.case import Case
 from conformance.judge import GREEN, VERDICTS, Result
 from conformance.layers import AgainEntry, BatchNorm, BatchNormEntry, Dense, DenseEntry, Entry, ModelEntry
-from conformance.render.words import GLYPHS, numbers
+from conformance.render.words import numbers
 from conformance.report import Column, Report
 
 FEW = 4
@@ -106,21 +106,6 @@ class Subject:
     def apart(self) -> bool:
         """Whether these are not the questions that people ask: those come first where people read."""
         return self.name != "questions"
-
-    @property
-    def sums(self) -> list[tuple[str, str]]:
-        """For every target what needs a look in it, and the tone of that."""
-        return [summed([line.cells[place][0] for line in self.lines]) for place in range(len(self.lines[0].cells))]
-
-
-def summed(results: list[Result | None]) -> tuple[str, str]:
-    """The results of a target in a subject in one or two signs: what is red, else what is known, else what conforms."""
-    there = [result for result in results if result is not None]
-    for verdicts, tone in ((RED, "bad"), (("known",), "noted"), (("conforms",), "good"), (VERDICTS, "none")):
-        found = [result.verdict for result in there if result.verdict in verdicts]
-        if found:
-            return f"{GLYPHS[found[0]]} {len(found)}", tone
-    return "", ""
 
 
 def subjects(report: Report, heads: list[Head]) -> list[Subject]:

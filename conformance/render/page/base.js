@@ -39,7 +39,8 @@ function copyable(text) {
     button.textContent = done ? "Copied" : "Select and copy by hand";
     setTimeout(() => { button.textContent = "Copy"; }, 2000);
   });
-  return h("div", {class: "command"}, h("code", null, text), button);
+  return text.includes("\n") ? h("div", {class: "script"}, button, h("pre", {tabindex: "0"}, h("code", null, text)))
+    : h("div", {class: "command"}, h("code", null, text), button);
 }
 
 const badge = (verdict) =>

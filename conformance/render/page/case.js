@@ -27,21 +27,25 @@ function wholeCase(one) {
     h("h3", null, "What the targets do"),
     found.length ? classList(one, found) : h("p", {class: "muted"}, "No target has shown anything here."),
     figures(one),
-    found.length ? [h("h3", null, "Step by step"), ofClasses(one, found)] : null,
+    found.length ? [h("h3", null, "Step by step"), fromTables(one, () => ofClasses(one, found))] : null,
     h("h3", null, "Each target and its promise"), targetTable(one),
     h("h3", null, "The case"), definition(one),
-    h("h3", null, "Run it yourself"), copyable(repro(one, report.targets.find((target) => one.results[target.place]) || {adapter: "ADAPTER", mode: "MODE"})),
+    h("h3", null, "Run it yourself"), yourself(one),
     neighbours(one)];
 }
 
 function classList(one, found) {
   return h("ul", {class: "classlist"}, found.map(([letter, targets], place) => h("li", null, chip(letter),
     h("div", null,
-      h("div", {class: "members"}, targets.map((target) => h("a", {href: href("case", one.id, target.name), class: "member " + tone(one.results[target.place].verdict)},
-        h("span", {"aria-hidden": "true"}, GLYPHS[one.results[target.place].verdict]),
-        h("span", {class: "hidden"}, one.results[target.place].verdict), " ", h("bdi", null, target.label), " ",
-        h("small", null, h("bdi", null, target.environment))))),
+      sideBySide(targets).map((group) => h("div", {class: "members"}, h("span", null, h("bdi", null, group[0].adapter), " ", h("small", {class: "muted"}, h("bdi", null, group[0].environment))),
+        group.map((target) => member(one, target)))),
       place ? h("div", {class: "cause"}, difference(one, found[0], [letter, targets])) : null))));
+}
+
+function member(one, target) {
+  const {verdict} = one.results[target.place];
+  return h("a", {href: href("case", one.id, target.name), class: "member " + tone(verdict)}, h("span", {"aria-hidden": "true"}, GLYPHS[verdict]),
+    h("span", {class: "hidden"}, `${target.adapter} ${verdict}`), " ", h("bdi", null, target.head));
 }
 
 // In what a class differs from the first.
@@ -75,11 +79,30 @@ function resultView(one, target) {
   const result = one.results[target.place];
   return [...heading(one),
     h("h3", null, h("a", {href: href("target", target.name)}, h("bdi", null, target.label)), " ", h("small", {class: "muted"}, h("bdi", null, target.environment))),
-    result ? [h("p", null, badge(result.verdict), " ", chip(result.letter), result.error ? h("span", {class: "muted"}, ` worst error ${result.error} of the bound`) : null),
+    result ? [h("p", null, badge(result.verdict), " ", chip(result.letter), result.error ? h("span", {class: "muted"}, ` worst error ${result.error}, in units of the bound`) : null),
       h("p", {class: "why"}, linked(result.why || "Every quantity of every step is within its bound.")),
-      result.table ? ofTarget(one, result) : null] : h("p", null, about(target)),
+      result.table < 0 ? null : fromTables(one, () => ofTarget(one, result))] : h("p", null, about(target)),
     h("p", null, h("a", {href: href("case", one.id)}, "All targets in this case")),
-    h("h3", null, "Run it yourself"), copyable(repro(one, target)), neighbours(one)];
+    h("h3", null, "Run it yourself"), ...ofOne(one, target), neighbours(one)];
+}
+
+// A script for one of the targets that have one, those that depart first.
+function yourself(one) {
+  const ran = report.targets.filter(({place}) => one.results[place]), scripted = ran.filter(({place}) => one.results[place].script >= 0);
+  if (!scripted.length) return copyable(repro(one, ran[0] || {adapter: "ADAPTER", mode: "MODE"}));
+  const departs = ({place}) => one.results[place].verdict !== "conforms";
+  const chosen = scripted.find(departs) || scripted[0], box = h("div", null, ...ofOne(one, chosen));
+  const select = h("select", null, scripted.map((target) => h("option", {value: target.name, selected: target === chosen}, `${target.label} · ${target.environment}`)));
+  select.addEventListener("change", () => box.replaceChildren(...ofOne(one, report.byName.get(select.value))));
+  return [h("p", {class: "tools"}, h("label", null, "On ", select)), box];
+}
+
+// How to see what one target does: a script in its own API, and the command that runs the case again.
+function ofOne(one, target) {
+  const {script} = one.results[target.place] || {};
+  return [script >= 0 ? [h("p", {class: "muted"}, "In the framework's own API; it prints what is expected beside what is seen:"),
+    fromTables(one, () => copyable(one.scripts[script])), h("p", {class: "muted"}, "Or with this suite:")] : null,
+    copyable(repro(one, target))].flat().filter(Boolean);
 }
 
 function definition(one) {

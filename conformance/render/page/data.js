@@ -8,8 +8,10 @@ async function inflated(text) {
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).text();
 }
 
+const unpacked = async (id) => JSON.parse(await inflated($(id).textContent));
+
 async function unpack() {
-  report = JSON.parse(await inflated($("#data").textContent));
+  report = await unpacked("#data");
   for (const [verdict, glyph, tone, red] of report.verdicts) {
     GLYPHS[verdict] = glyph;
     TONES[verdict] = tone;
@@ -25,8 +27,22 @@ async function unpack() {
   for (const one of report.cases) for (const old of one.formerly) if (!report.byId.has(old)) report.byId.set(old, one);
 }
 
-function cell(one, [verdict, letter, error, why, table]) {
-  return {verdict: report.verdicts[verdict][0], letter, error, why: one.whys[why] || "", table: one.tables[table]};
+function cell(one, [verdict, letter, error, why, table, script]) {
+  return {verdict: report.verdicts[verdict][0], letter, error, why: one.whys[why] || "", table, script};
+}
+
+// The numbers of every step are most of the report: they are unpacked when somebody comes to look at them.
+function loadTables() {
+  report.loading ??= unpacked("#tables").then((tables) => report.cases.forEach((one, place) => { [one.tables, one.scripts] = tables[place]; }));
+  return report.loading;
+}
+
+// What is drawn from the numbers, or a place that it takes once they are there.
+function fromTables(one, draw) {
+  if (one.tables) return draw();
+  const place = h("p", {class: "muted"}, "Unpacking the numbers …");
+  loadTables().then(() => place.replaceWith(...[draw()].flat(Infinity)));
+  return place;
 }
 
 // The classes of a case among some targets: [letter, [target, ...]] by letter.
@@ -41,6 +57,14 @@ function classes(one, targets = report.targets) {
   return [...found].sort(([a], [b]) => a.length - b.length || (a < b ? -1 : 1));
 }
 
+// How many classes of behaviour a case has among some targets.
+function ways(one, targets) {
+  const letters = new Set();
+  for (const {place} of targets) letters.add(one.results[place]?.letter || "");
+  letters.delete("");
+  return letters.size;
+}
+
 // The declared conventions in which two targets differ: [knob, here, there].
 function apart(here, there) {
   return Object.keys(report.standard)
@@ -48,10 +72,13 @@ function apart(here, there) {
     .map((knob) => [knob, here.dialect[knob], there.dialect[knob]]);
 }
 
+// The conventions that show in a case in which two targets differ.
+const shown = (one, ...targets) => new Set(targets.flatMap(({place}) => one.knobs[one.results[place].letter] || []));
+
 // Why two targets differ in a case: conventions that show in it, or else what was said of the one that departs.
 function reason(one, here, there) {
   const results = [one.results[here.place], one.results[there.place]];
-  const shows = new Set(results.flatMap((result) => one.knobs[result.letter] || []));
+  const shows = shown(one, here, there);
   const knobs = apart(here, there).filter(([knob]) => shows.has(knob));
   const red = results.filter((result) => result.verdict !== "conforms" && result.why);
   if (knobs.length) return knobs.map(([knob, a, b]) => h("div", null, h("code", null, knob), `: ${a}, not ${b}`));

@@ -1,4 +1,4 @@
-// The view that the fragment names: matrix, questions, targets, legend, case/ID, case/ID/TARGET, target/NAME,
+// The view that the fragment names: matrix, compare, questions, targets, legend, case/ID, case/ID/TARGET, target/NAME,
 // pair/NAME/NAME, timeline; what comes after ? are options, such as the filter.
 const state = {view: "matrix", parts: [], options: {}};
 const TITLE = document.title;
@@ -8,13 +8,16 @@ function options(view, entries) {
   return "#" + view + (said.length ? "?" + said.map(([key, value]) => `${key}=${encode(String(value))}`).join("&") : "");
 }
 
+// A page that was made to compare opens with what changed.
+const home = () => report.comparison ? "compare" : "matrix";
+
 const decode = (text) => { try { return decodeURIComponent(text); } catch { return text; } };
 
 function read() {
   const [path, query = ""] = location.hash.slice(1).split(/\?(.*)/s);
   const parts = path.split("/").map(decode);
   state.options = Object.fromEntries(query.split("&").filter(Boolean).map((pair) => [decode(pair.split("=")[0]), decode(pair.split(/=(.*)/s)[1] || "")]));
-  state.view = parts[0] || "matrix";
+  state.view = parts[0] || home();
   state.parts = parts.slice(1);
 }
 
@@ -35,7 +38,7 @@ const DRAWN = {
 };
 
 function go(changes) {
-  const view = state.view === "questions" ? "questions" : "matrix";
+  const view = ["questions", "compare"].includes(state.view) ? state.view : "matrix";
   history.replaceState(null, "", options(view, {...state.options, ...changes}));
   read();
   show(false);
@@ -43,7 +46,7 @@ function go(changes) {
 
 function show(moved) {
   const drawn = Object.hasOwn(DRAWN, state.view) && DRAWN[state.view];
-  const view = drawn || $(`[data-view="${CSS.escape(state.view)}"]`) ? state.view : "matrix";
+  const view = drawn || $(`[data-view="${CSS.escape(state.view)}"]`) ? state.view : home();
   for (const section of $$("[data-view]")) section.hidden = section.dataset.view !== view;
   $("#drawn").hidden = !drawn;
   $("#drawn").replaceChildren(...(drawn ? drawn(state.parts).flat(Infinity).filter(Boolean) : []));
@@ -55,7 +58,7 @@ function show(moved) {
     else link.removeAttribute("aria-current");
   }
   const title = drawn ? $("#drawn h2").textContent : $(`[data-view="${view}"] h2`).textContent;
-  document.title = view === "matrix" ? TITLE : `${title} · ${TITLE}`;
+  document.title = view === home() ? TITLE : `${title} · ${TITLE}`;
   if (moved) {
     scrollTo(0, 0);
     (drawn ? $("#drawn h2") : $("#view")).focus({preventScroll: true});
@@ -63,17 +66,18 @@ function show(moved) {
 }
 
 function filter(view, query) {
-  const found = filtered(query);
+  const found = filtered(query, view === "compare" ? report.comparison.pairs : report.targets);
   if (view === "matrix") drawMatrix(found);
   if (view === "questions") drawQuestions(found.cases);
+  if (view === "compare") drawComparison(found, query);
   const empty = !found.cases.size || !found.targets.length;
   const said = empty ? "Nothing found. " + (found.complaints.join("; ") || "Take a term away, or see the help.") : "";
-  for (const id of ["#nothing", "#none"]) if ($(id)) {
-    $(id).hidden = !empty;
-    $(id).textContent = said;
+  for (const note of $$(".nothing")) {
+    note.hidden = !empty;
+    note.textContent = said;
   }
   $("#found").textContent = !query ? "" : empty ? "Nothing found"
-    : `${found.cases.size} of ${plural(report.cases.length, "case")}, ${found.targets.length} of ${plural(report.targets.length, "target")}`
+    : `${found.cases.size} of ${plural(report.cases.length, "case")}, ${found.targets.length} of ${plural(found.all, "target")}`
       + (found.complaints.length ? "; " + found.complaints.join("; ") : "");
 }
 
@@ -91,8 +95,10 @@ function drawQuestions(cases) {
 
 async function start() {
   await unpack();
-  for (const element of $$("[data-script]")) element.hidden = element.id === "peek" || (element.matches("nav a") && !lineages().length);
+  addEventListener("beforeprint", finishAll);
+  for (const element of $$("[data-script]")) element.hidden = element.matches("nav a") && !lineages().length;
   prepareMatrix();
+  prepareComparison();
   const typed = () => go({q: $("#query").value.trim()});
   $("#query").addEventListener("input", typed);
   $("#query").form.addEventListener("submit", (event) => { event.preventDefault(); typed(); });
@@ -109,8 +115,16 @@ async function start() {
   addEventListener("hashchange", () => { read(); show(true); });
   read();
   show(location.hash.length > 1);
+  if (state.view === "case") await loadTables();
   document.documentElement.classList.remove("scripted");
   document.documentElement.dataset.ready = "";
 }
 
+// An old browser gets what is there for those without a script.
+function plain() {
+  document.documentElement.classList.remove("scripted");
+  for (const element of $$("noscript")) element.outerHTML = element.textContent;
+}
+
 if (typeof DecompressionStream === "function") start();
+else plain();

@@ -52,7 +52,8 @@ function draw(bokeh, one, plot, box) {
     add(model("Line", {x: {field: "x"}, y: {field: "y"}, line_color: shade, line_width: 2, line_dash: place % 2 ? [6, 3] : []}));
     add(model("Scatter", {x: {field: "x"}, y: {field: "y"}, marker: {value: MARKERS[kind]}, size: {value: 7}, fill_color: shade, line_color: shade}));
     const last = values.findLastIndex((value) => value !== null);
-    if (last >= 0) add(model("Text", {x: {field: "x"}, y: {field: "y"}, text: {value: letter}, x_offset: {value: 9}, text_baseline: "middle", ...text, text_color: shade, text_font_style: "bold"}),
+    const label = last >= 0 && endingTogether(plot, values[last], last, letter);
+    if (label) add(model("Text", {x: {field: "x"}, y: {field: "y"}, text: {value: label}, x_offset: {value: 9}, text_baseline: "middle", ...text, text_color: shade, text_font_style: "bold"}),
       model("ColumnDataSource", {data: {x: [last + 1], y: [values[last]]}}));
   });
   const {Document} = bokeh.require("document");
@@ -60,6 +61,12 @@ function draw(bokeh, one, plot, box) {
   page.add_root(view);
   box.replaceChildren();
   bokeh.embed.add_document_standalone(page, box);
+}
+
+// The letters of all lines that end in one point, for the first of them; the others get none.
+function endingTogether(plot, value, last, letter) {
+  const there = Object.entries(plot.lines).filter(([, values]) => values.findLastIndex((one) => one !== null) === last && values[last] === value);
+  return there[0][0] === letter ? there.map(([name]) => name).join(", ") : "";
 }
 
 const thinned = (steps) => steps.filter((_, place) => place % Math.ceil(steps.length / 12) === 0);

@@ -1,5 +1,5 @@
 // The filter: terms that must all hold. A term about results looks at the targets that are shown.
-const KEYS = ["status", "target", "tag", "case", "is", "knob"];
+const KEYS = ["status", "target", "tag", "case", "is", "knob", "change"];
 const KINDS = ["different", "same", "question"];
 
 function parse(text) {
@@ -16,7 +16,8 @@ function complaint({key, word}) {
   const known = {
     status: ["red", "green", ...Object.keys(GLYPHS)],
     is: KINDS,
-    knob: report ? Object.keys(report.standard) : [],
+    knob: Object.keys(report.standard),
+    change: kindNames(),
   }[key];
   if (!known || known.some((name) => glob(lower).test(name))) return "";
   return `there is no ${key}:${word}; ${key} can be ${known.join(", ")}`;
@@ -29,17 +30,17 @@ function fitting(pattern, target) {
   return [target.adapter, target.label, target.environment, target.name, target.mode].some((name) => pattern.test(name));
 }
 
-// The targets and cases that a text leaves: {targets, cases: Set of places, complaints}.
-function filtered(text) {
+// What a text leaves of some targets, or pairs of them, and of the cases: {targets, cases: Set of places, complaints}.
+function filtered(text, all) {
   const terms = parse(text);
   const by = terms.filter((term) => term.key === "target").map((term) => [glob(term.word), term.not]);
   const wanted = by.filter(([, not]) => !not);
-  const targets = report.targets.filter((target) =>
+  const targets = all.filter((target) =>
     (!wanted.length || wanted.some(([pattern]) => fitting(pattern, target)))
     && !by.some(([pattern, not]) => not && fitting(pattern, target)));
   const tests = terms.filter((term) => term.key !== "target").map((term) => [test(term, targets), term.not]);
   const cases = report.cases.filter((one) => tests.every(([holds, not]) => holds(one) !== not));
-  return {targets, cases: new Set(cases.map((one) => one.place)), complaints: terms.map(complaint).filter(Boolean)};
+  return {targets, all: all.length, cases: new Set(cases.map((one) => one.place)), complaints: terms.map(complaint).filter(Boolean)};
 }
 
 function test({key, word}, targets) {
@@ -50,9 +51,10 @@ function test({key, word}, targets) {
   if (key === "tag") return (one) => pattern.test(one.id.split("/")[0]) || one.statements.some((name) => pattern.test(name));
   if (key === "case") return (one) => pattern.test(one.id) || one.formerly.some((name) => pattern.test(name));
   if (key === "knob") return (one) => knobs(one, targets).some((knob) => pattern.test(knob));
+  if (key === "change") return (one) => pairsOf(targets).some((pair) => pattern.test(changeOf(one, pair)?.kind || ""));
   if (key === "is" && lower === "question") return (one) => !!one.question;
-  if (key === "is" && lower === "different") return (one) => classes(one, targets).length > 1;
-  if (key === "is" && lower === "same") return (one) => classes(one, targets).length === 1;
+  if (key === "is" && lower === "different") return (one) => ways(one, targets) > 1;
+  if (key === "is" && lower === "same") return (one) => ways(one, targets) === 1;
   if (key === "is") return () => false;
   return (one) => (one.words ??= [one.id, one.title, one.question, one.answer, ...one.statements].join("\n").toLowerCase())
     .includes(lower.replaceAll("*", ""));

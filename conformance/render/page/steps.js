@@ -4,14 +4,14 @@ function stepHead(one, index, width) {
 }
 
 function ofTarget(one, result) {
-  const differ = result.table.some(([, rows]) => rows.some((row) => row[2]));
+  const table = one.tables[result.table], differ = table.some(([, rows]) => rows.some((row) => row[2]));
   const width = differ ? 4 : 3;
   return scroll("Steps", h("table", {class: "steps"},
     h("thead", null, h("tr", null, h("th", {scope: "col"}, "quantity"),
       differ ? [h("th", {scope: "col"}, "expected"), h("th", {scope: "col"}, "observed")]
         : h("th", {scope: "col"}, "expected and observed"),
       h("th", {scope: "col", class: "error"}, "error"))),
-    result.table.map(([raised, rows, unchanged], index) => h("tbody", null, stepHead(one, index, width),
+    table.map(([raised, rows, unchanged], index) => h("tbody", null, stepHead(one, index, width),
       raised ? h("tr", {class: "raised"}, h("td", {colspan: width}, "raised " + raised)) : null,
       rows.map((row) => rowOf(row, differ)),
       unchanged.length ? h("tr", {class: "quiet"}, h("td", {colspan: width}, "unchanged: " + unchanged.join(", ")))
@@ -29,7 +29,7 @@ function rowOf([name, expected, observed, error, note, departs], differ) {
 
 // What the classes of a case show, step by step; rows in which they differ are marked.
 function ofClasses(one, found) {
-  const tables = found.map(([, targets]) => one.results[targets[0].place].table || []);
+  const tables = found.map(([, targets]) => one.tables[one.results[targets[0].place].table] || []);
   return scroll("Steps of every class", h("table", {class: "steps"},
     h("thead", null, h("tr", null, h("th", {scope: "col"}, "quantity"),
       found.map(([letter, targets]) => h("th", {scope: "col"}, chip(letter), " ",

@@ -35,18 +35,36 @@ function listing(target, rows, none) {
     h("a", {href: href("case", one.id, target.name)}, h("bdi", null, one.title)), h("div", {class: "why"}, linked(result.why)))));
 }
 
+// What is declared, and what the observations alone leave of it, with the cases that refute everything else.
 function dialectTable(target) {
-  const told = new Map((target.inferred?.told || []).map(([knob, value, proofs]) => [knob, [value, proofs]]));
+  const found = target.inferred, heads = ["convention", "declared", ...(found ? ["shown by what was observed"] : []), "standard", "what it is"];
   return [scroll("Conventions", h("table", {class: "dialects"},
-    h("thead", null, h("tr", null, ["convention", "declared", target.inferred ? "shown by its observations" : null, "standard", "what it is"].filter(Boolean).map((name) => h("th", {scope: "col"}, name)))),
+    h("thead", null, h("tr", null, heads.map((name) => h("th", {scope: "col"}, name)))),
     h("tbody", null, Object.entries(target.dialect).map(([knob, value]) => {
-      const standard = report.standard[knob], [shown, proofs] = told.get(knob) || ["", []];
+      const standard = report.standard[knob];
       return h("tr", {class: value === standard ? null : "differs"},
         h("th", {scope: "row"}, h("code", null, knob)), h("td", null, value === standard ? value : h("b", null, value)),
-        target.inferred ? h("td", null, shown || h("span", {class: "muted"}, "not told"), proofs.length ? h("small", null, " ", proofs.slice(0, 3).map((id) => [h("a", {href: href("case", id)}, id), " "])) : null) : null,
-        h("td", null, standard), h("td", {class: "muted"}, report.knobs[knob]));
-    })))),
-  target.inferred ? null : h("p", {class: "muted"}, "What its observations alone would show has not been worked out in this report.")];
+        found ? h("td", null, proven(found, knob, value)) : null, h("td", null, standard), h("td", {class: "muted"}, report.knobs[knob]));
+    })))), found ? beyond(found) : notInferred(target)];
+}
+
+const notInferred = (target) => [h("p", {class: "muted"}, "What its observations alone show has not been worked out for this run, or the run or the cases have changed since. This does it, for the next report:"),
+  copyable(`conformance infer ${target.label} --write`)];
+
+function proven({left, proofs}, knob, declared) {
+  const values = left[knob] || [], cases = proofs[knob];
+  if (values.length !== 1 && values.includes(declared)) return h("span", {class: "muted"}, "no case tells ", values.join(" from "));
+  return [h("b", null, values.join(" or ")), values.includes(declared) ? null : [" ", h("span", {class: "flag"}, "not as declared")], cases ? h("div", null, counted(cases)) : null];
+}
+
+// A number of cases, the first of them as links.
+const counted = ({count, first}) => [plural(count, "case"), ": ", first.map((id, i) => [i ? ", " : "",
+  report.byId.has(id) ? h("a", {href: href("case", id)}, id) : id]), count > first.length ? ", …" : ""];
+
+function beyond({cases, exceptions, unexplained}) {
+  return [h("p", {class: "muted"}, `What was observed in ${plural(cases, "case")}, without a look at what is declared; beside each value the cases that refute the others.`),
+    exceptions.length ? [h("p", null, "Something else holds in some cases:"), h("ul", null, exceptions.map(({said, cases: where}) => h("li", null, said, ": ", counted(where))))] : null,
+    unexplained.length ? h("p", null, "No single convention accounts for ", counted({count: unexplained.length, first: unexplained.slice(0, 5)}), ".") : null];
 }
 
 function errors(target) {
