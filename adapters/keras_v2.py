@@ -24,7 +24,8 @@ if hasattr(tf, "enable_resource_variables"):
 
 READS = ("$KERAS_HOME/keras.json", "$HOME/.keras/keras.json")
 K = keras.backend
-VERSION = [int(part) for part in keras.__version__.split("-")[0].split(".")[:3]]
+NAMED = getattr(keras, "__version__", tf.__version__)  # before 1.9 tf.keras has no version of its own
+VERSION = [int(part) for part in NAMED.split("-")[0].split(".")[:3]]
 STANDALONE = keras.__name__ == "keras"
 OPTIMIZERS = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}
 
@@ -36,7 +37,7 @@ class Unsupported(Exception):
 def describe():
     return {
         "framework": "keras" if STANDALONE else "tf.keras",
-        "version": keras.__version__,
+        "version": NAMED,
         "backend": "tensorflow " + tf.__version__,
         "modes": {"functional": {}, "sequential": {}, "nested": {}},
         "about": {"nested": ["FREEZE-4", "FREEZE-5", "FREEZE-7", "MODE-9", "RESTORE-1"]},

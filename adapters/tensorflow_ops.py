@@ -57,6 +57,11 @@ def describe():
     }
 
 
+def read(checkpoint, path):
+    """What write() has written; before 2.2 it was restore() that read it."""
+    return (checkpoint.read if hasattr(checkpoint, "read") else checkpoint.restore)(path)
+
+
 def use(device):
     tf.device(device).__enter__()  # for good: nothing else in TensorFlow sets a device
 
@@ -90,7 +95,7 @@ class Eagerly:
         tf.train.Checkpoint(**self.variables).write(path)
 
     def restore(self, path):
-        tf.train.Checkpoint(**self.variables).read(path)
+        read(tf.train.Checkpoint(**self.variables), path)
 
     @staticmethod
     def saved(path):

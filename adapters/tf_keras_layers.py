@@ -102,6 +102,11 @@ def describe():
     }
 
 
+def read(checkpoint, path):
+    """What write() has written; before 2.2 it was restore() that read it."""
+    return (checkpoint.read if hasattr(checkpoint, "read") else checkpoint.restore)(path)
+
+
 def use(device):
     tf.device(device).__enter__()  # for good: nothing else in TensorFlow sets a device
 
@@ -328,7 +333,7 @@ class Network:
         else:
             path = self.without_tensors(omit, path) if omit else path
             if self.bare:
-                tf.train.Checkpoint(layer=self.model).read(path)
+                read(tf.train.Checkpoint(layer=self.model), path)
             else:
                 self.model.load_weights(path)
 

@@ -19,6 +19,7 @@ from conformance.infer import observations
 from conformance.places import adapters, excuses
 from conformance.render import answers
 from conformance.runs import Run, Target, read
+from conformance.versions import numbers
 from conformance.worked import Settings
 
 
@@ -35,12 +36,28 @@ def find(pattern: str, folder: Path) -> list[Run]:
 
 
 def one(pattern: str, folder: Path) -> Run:
-    """The only run of a target; a BadParameter lists those among which it does not decide."""
+    """The run of a target; a BadParameter lists those among which it does not decide.
+
+    A name without a glob stands for what a reader means by it: of an adapter's modes and environments the newest
+    version, there the one that has answered most cases, and of several such the one that was run last.
+    """
     found = find(pattern, folder)
+    if "*" not in pattern:
+        return max(found, key=foremost)
     if len(found) > 1:
         there = ", ".join(run.header.target.name for run in found)
         raise click.BadParameter(f"{pattern!r} is more than one: {there}", param_hint="TARGET")
     return found[0]
+
+
+def foremost(run: Run) -> tuple[list[int], int, str]:
+    """What puts a run before the others of its adapter."""
+    return numbers(run.header.target.version), answered(run), str(run.header.provenance.get("started", ""))
+
+
+def answered(run: Run) -> int:
+    """How many cases a target has gone through to their end."""
+    return sum(not any("unsupported" in part for part in (line, *line.get("steps", ()))) for _, line in run.lines())
 
 
 def named(target: Target, pattern: str) -> bool:

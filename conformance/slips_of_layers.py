@@ -93,12 +93,14 @@ class UpdatesTwice(Norm):
 
 
 class EpsilonAmongTheFree(Norm):
-    """The moving variance is fed the variance over n - (1 + epsilon) instead of over n."""
+    """The moving variance is fed the sum of squares over n - (1 + epsilon), not over n or n - 1."""
 
     def update(self, batch: Batch) -> None:
         free = batch.count - (1 + self.settings.epsilon)
-        larger = replace(batch, variance=batch.variance * batch.count / free) if free > 0 else batch
-        super().update(larger)
+        if free <= 0:
+            return super().update(batch)
+        count = batch.count - 1 if self.dialect.variance == "sample" else batch.count  # what divides it later
+        return super().update(replace(batch, variance=batch.variance * count / free))
 
 
 class DeviationStored(Norm):

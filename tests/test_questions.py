@@ -66,10 +66,15 @@ def test_two_targets_that_do_the_same_differ_in_nothing():
     assert all(f"{knob} (" in said for knob in KNOBS)
 
 
-def test_a_pattern_that_means_several_targets_is_refused():
+def test_a_glob_that_means_several_targets_is_refused():
     """With the names among which to decide."""
-    said = ask("explain", "keras_layers", "torch_nn[module]", "--runs", RUNS, status=2)
+    said = ask("explain", "keras_layers*", "torch_nn[module]", "--runs", RUNS, status=2)
     assert "keras_layers-functional-keras-" in said
+
+
+def test_the_name_of_an_adapter_means_the_mode_that_has_answered_most():
+    """Of the newest version that was run."""
+    assert "torch_nn[module]" in ask("explain", "flax_linen[eager]", "torch_nn", "--runs", RUNS).splitlines()[0]
 
 
 def test_lag_says_what_is_left_and_when_it_is_not():

@@ -178,8 +178,9 @@ class Norm:
     def count(self, updates: int) -> None:
         """Take over statistics after so many updates: each counts as a hidden average that these have left."""
         self.updates = updates
+        left = 1 - self.momentum**updates if updates else self.zero  # 0 to the power of 0 is no decimal number
         for name in self.hidden.keys() & self.variables.keys():
-            self.hidden[name] = [value * (1 - self.momentum**updates) for value in self.variables[name]]
+            self.hidden[name] = [value * left for value in self.variables[name]]
 
     def backward(self, upstream: Rows) -> Rows:
         """The gradient of the input of the last call; those of gamma and beta are added up."""
