@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -22,12 +23,18 @@ MOST_PASSES = 50  # of a case whose changes are tried in pairs: there are hundre
 Causes = tuple[Cause, ...]
 
 
-def explained(result: Result, case: Case, line: Mapping[str, Any], dialect: Dialect) -> Result:
-    """A result with its cause, where it is red by its numbers and a cause is found."""
+def explained(result: Result, case: Case, line: Mapping[str, Any], dialect: Dialect, *, two: bool = True) -> Result:
+    """A result with its cause, where it is red by its numbers and a cause is found; two: it may be two changes."""
     shapeless = result.first is not None and result.first.expected is None and result.first.quantity != "step"
     if result.verdict not in EXPLAINED or shapeless or not line.get("steps"):
         return result
-    return replace(result, explanation=in_words(explain(case, line["steps"], dialect), dialect))
+    return replace(result, explanation=told(case, json.dumps(line["steps"]), dialect, two=two))
+
+
+@lru_cache(maxsize=10_000)
+def told(case: Case, steps: str, dialect: Dialect, *, two: bool) -> str:
+    """The cause in a sentence; targets that show the same bits, such as versions, share it."""
+    return in_words(explain(case, json.loads(steps), dialect, two=two), dialect)
 
 
 def in_words(alternatives: list[Causes], dialect: Dialect) -> str:
@@ -36,14 +43,14 @@ def in_words(alternatives: list[Causes], dialect: Dialect) -> str:
     return f"either {', or '.join(said)}: this case does not separate them" if len(said) > 1 else "".join(said)
 
 
-def explain(case: Case, steps: list[Mapping[str, Any]], dialect: Dialect) -> list[Causes]:
+def explain(case: Case, steps: list[Mapping[str, Any]], dialect: Dialect, *, two: bool = True) -> list[Causes]:
     """The smallest sets of changes that reproduce every number of every step; several when the case cannot tell."""
     seen = Observed(case, steps)
     if not seen.whole or seen.fits(dialect):
         return []
     every = list(causes(dialect))
     found: list[Causes] = [(cause,) for cause in plausible(seen, dialect, every) if seen.fits(dialect, cause)]
-    return found if found or passes(case) > MOST_PASSES else pairs(seen, dialect, every)
+    return pairs(seen, dialect, every) if two and not found and passes(case) <= MOST_PASSES else found
 
 
 def plausible(seen: Observed, dialect: Dialect, every: list[Cause]) -> list[Cause]:

@@ -180,7 +180,11 @@ class Norm(Part):
             moving = formulas.moving(hidden, new, momentum) / weight
             scale = (formulas.moving_scale(hidden, new, momentum) + np.abs(moving) * (1 - weight)) / weight
         moving = self.rounding.nudge(moving, scale, coarser(self.computed_in, self.kept_in))
-        self.variables[name] = np.maximum(moving, 0) if name == "moving_variance" else moving
+        self.variables[name] = self.held(moving) if name == "moving_variance" else moving
+
+    def held(self, variance: Floats) -> Floats:
+        """A moving variance, which rounding makes no less than 0."""
+        return np.maximum(variance, 0)
 
     def backward(self, upstream: Floats) -> Floats:
         """Gradients of what the last forward pass computed."""

@@ -96,11 +96,13 @@ class EpsilonAmongTheFree(Norm):
     """The moving variance is fed the sum of squares over n - (1 + epsilon), not over n or n - 1."""
 
     def update(self, batch: Batch) -> None:
-        free = batch.count - (1 + self.settings.epsilon)
-        if free <= 0:
-            return super().update(batch)
         count = batch.count - 1 if self.dialect.variance == "sample" else batch.count  # what divides it later
-        return super().update(replace(batch, variance=batch.variance * count / free))
+        with np.errstate(all="ignore"):
+            ratio = np.float64(count) / np.float64(batch.count - (1 + self.settings.epsilon))
+            super().update(replace(batch, variance=batch.variance * ratio))
+
+    def held(self, variance: Floats) -> Floats:
+        return variance  # which is below 0 for a large epsilon
 
 
 class DeviationStored(Norm):
