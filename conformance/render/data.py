@@ -40,6 +40,7 @@ BINS = (
     (1e3, "to 1,000"),
 )
 ORDER = list(VERDICTS)
+LEVEL = 6  # 9 takes four times as long for 1 % of the page
 
 
 def packed(value: object) -> str:
@@ -50,7 +51,7 @@ def packed(value: object) -> str:
 @lru_cache(maxsize=2)
 def deflated(text: str) -> str:
     """A text, deflated, in base64: what the browser's DecompressionStream('deflate') takes."""
-    return base64.b64encode(zlib.compress(text.encode(), 9)).decode() if text else ""
+    return base64.b64encode(zlib.compress(text.encode(), LEVEL)).decode() if text else ""
 
 
 def unpacked(text: str) -> Any:

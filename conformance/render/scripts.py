@@ -1,4 +1,4 @@
-"""The repro scripts of a report: for every result that has gone through its case, where its adapter has a template."""
+"""The repro scripts of a report: for every result that departs and has gone through its case, where there is a template."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ LONGEST = 20_000
 
 
 def script(case: Case, target: Target, result: Result | None) -> str:
-    """The script that shows a result; empty where there is none, or where it would weigh too much in a page."""
-    if result is None or len(result.steps) != len(case.text.steps):
+    """The script that shows a departure; empty where there is none, or where it would weigh too much in a page."""
+    if result is None or result.verdict == "conforms" or len(result.steps) != len(case.text.steps):
         return ""
     steps = [{"raised": result.raised[index]} if index in result.raised else {} for index in range(len(result.steps))]
     try:
