@@ -1,4 +1,4 @@
-"""The repro scripts of a report: for every result that departs and has gone through its case, where there is a template."""
+"""The repro scripts of a report: for each result that departs and has gone through its case, if there is a template."""
 
 from __future__ import annotations
 
