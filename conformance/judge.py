@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -207,8 +208,8 @@ def in_bounds(observed: NDArray[Any], value: Value) -> Floats:
     """|observed - expected| in units of the bound k·eps·C, elementwise; NaN equals NaN and infinity itself."""
     seen = observed.astype(np.float64)
     with np.errstate(invalid="ignore"):
-        errors = np.asarray(np.abs(seen - value.expected) / (K * EPS * value.scale + K * TINY))
-    if errors.size and not np.isfinite(errors.max()):
+        errors = np.asarray(np.abs(seen - value.expected) / (value.scale * (K * EPS) + K * TINY))
+    if errors.size and not isfinite(errors.max()):
         errors[np.isnan(errors)] = np.inf
         errors[(seen == value.expected) | (np.isnan(seen) & np.isnan(value.expected))] = 0.0
     return errors

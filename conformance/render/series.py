@@ -17,6 +17,8 @@ VISIBLE = 1e-3
 def series(rows: list[tuple[Result | None, str]]) -> list[dict[str, Any]]:
     """For each moving statistic in which classes differ: its name, the channel, and a line for each letter."""
     first = {letter: row for row, letter in reversed(rows) if row is not None and letter}
+    if len(first) < FEWEST:
+        return []
     lines = {letter: lined(row) for letter, row in sorted(first.items(), key=lambda item: (len(item[0]), item[0]))}
     names = dict.fromkeys(name for line in lines.values() for name in line)
     plots = []
