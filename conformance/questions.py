@@ -39,7 +39,7 @@ def one(pattern: str, folder: Path) -> Run:
     """The run of a target; a BadParameter lists those among which it does not decide.
 
     A name without a glob stands for what a reader means by it: of an adapter's modes and environments the newest
-    version, there the one that has answered most cases, and of several such the one that was run last.
+    version, there those that are about every case, and of several such the one that was run last.
     """
     found = find(pattern, folder)
     if "*" not in pattern:
@@ -50,14 +50,10 @@ def one(pattern: str, folder: Path) -> Run:
     return found[0]
 
 
-def foremost(run: Run) -> tuple[list[int], int, str]:
+def foremost(run: Run) -> tuple[list[int], bool, str]:
     """What puts a run before the others of its adapter."""
-    return numbers(run.header.target.version), answered(run), str(run.header.provenance.get("started", ""))
-
-
-def answered(run: Run) -> int:
-    """How many cases a target has gone through to their end."""
-    return sum(not any("unsupported" in part for part in (line, *line.get("steps", ()))) for _, line in run.lines())
+    said = run.header.provenance
+    return numbers(run.header.target.version), not said.get("about"), str(said.get("started", ""))
 
 
 def named(target: Target, pattern: str) -> bool:
