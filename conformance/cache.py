@@ -7,22 +7,20 @@ introduced itself, so that no framework needs to be imported to learn that nothi
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 from typing import Any
 
-from conformance import __version__
+from conformance import __version__, digests
 from conformance.adapters import Adapter
 from conformance.process import HOST, Interpreter
 from conformance.runs import write
-from conformance.shards import file_digest
 
 LOOK = Path(__file__).with_name("surroundings.py")
 Surroundings = Mapping[str, str]
@@ -34,11 +32,14 @@ _APART = re.compile(
 )
 
 
-def surroundings(interpreter: Interpreter) -> Surroundings:
-    """{"files": digest, "environment": digest} of what an observation may depend on, or {"uncertain": reason}."""
+def surroundings(interpreter: Interpreter, written: Sequence[Path] = ()) -> Surroundings:
+    """{"files": digest, "environment": digest} of what an observation may depend on, or {"uncertain": reason}.
+
+    written: files and folders that have no part, as the suite itself writes them.
+    """
     if interpreter.device != "cpu":
         return {"uncertain": "what a device and its driver are cannot be seen"}
-    command = [interpreter.python, "-I", "-B", str(LOOK), *interpreter.paths]
+    command = [interpreter.python, "-I", "-B", str(LOOK), os.pathsep.join(map(str, written)), *interpreter.paths]
     try:
         done = subprocess.run(  # noqa: S603
             command,
@@ -59,14 +60,14 @@ def surroundings(interpreter: Interpreter) -> Surroundings:
 def environment(interpreter: Interpreter) -> str:
     """The digest of the variables that a framework could go by; those with secrets and of bookkeeping have no part."""
     variables = {**os.environ, **interpreter.environment}
-    return _digest({name: value for name, value in variables.items() if not _APART.fullmatch(name)})
+    return digests.of_value({name: value for name, value in variables.items() if not _APART.fullmatch(name)})
 
 
 def read_by(adapter: Adapter, interpreter: Interpreter) -> dict[str, str]:
     """The digests of the files that an adapter's framework is configured by, empty for those that are not there."""
     variables = {**os.environ, **interpreter.environment}
     paths = [Path(Template(text).safe_substitute(variables)) for text in adapter.reads]
-    return {str(path): file_digest(path) if path.is_file() else "" for path in paths}
+    return {str(path): digests.of_file(path) if path.is_file() else "" for path in paths}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,8 @@ class Cache:
         if "uncertain" in self.surroundings:
             return self.surroundings
         own = sorted(LOOK.parent.glob("*.py"))  # what a request is made of
-        suite = _digest([file_digest(path) for path in own])
-        return {**self.surroundings, "suite": suite, "configured": _digest(read_by(adapter, self.interpreter))}
+        suite = digests.of_value([digests.of_file(path) for path in own])
+        return {**self.surroundings, "suite": suite, "configured": digests.of_value(read_by(adapter, self.interpreter))}
 
     def recall(self, adapter: Adapter) -> dict[str, Any] | None:
         """How an adapter introduced itself when everything was as it is now."""
@@ -108,9 +109,5 @@ class Cache:
         if "uncertain" in around:
             return ""
         own = self.interpreter
-        files = [str(adapter.path.resolve()), file_digest(adapter.path), file_digest(HOST)]
-        return _digest([__version__, files, around, own.python, dict(own.environment), own.paths])
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+        files = [str(adapter.path.resolve()), digests.of_file(adapter.path), digests.of_file(HOST)]
+        return digests.of_value([__version__, files, around, own.python, dict(own.environment), own.paths])

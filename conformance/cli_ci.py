@@ -6,6 +6,7 @@ import functools
 import os
 import re
 from collections.abc import Callable
+from dataclasses import fields as fields_of
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,7 @@ EXTENT = (
     click.option(
         "--cache/--no-cache", default=True, help="Reuse observations where nothing has changed.  [default: yes]"
     ),
+    click.option("--page/--no-page", default=True, help="Render the page of all runs in the folder.  [default: yes]"),
     click.option("--annotate", is_flag=True, help="Also print what is red as GitHub's ::error lines."),
 )
 
@@ -93,15 +95,13 @@ def extended(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that say how much is run; they come as `extent`."""
 
     @functools.wraps(command)
-    def wrapped(
-        shard: Any, corpus: str | None, repeat: int, *, cache: bool, annotate: bool, resume: bool, **others: Any
-    ) -> Any:
+    def wrapped(*, resume: bool, **given: Any) -> Any:
         from conformance.extent import Extent
 
-        extent = Extent(shard, corpus, repeat, cache, annotate)
+        extent = Extent(**{field.name: given.pop(field.name) for field in fields_of(Extent)})
         if resume and not extent.cached:
             raise click.UsageError("--resume takes earlier observations over, --no-cache and --repeat want new ones")
-        return command(extent=extent, resume=resume, **others)
+        return command(extent=extent, resume=resume, **given)
 
     for option in reversed(EXTENT):
         wrapped = option(wrapped)

@@ -25,6 +25,8 @@ from conformance.render.html import write_page
 from conformance.render.terminal import print_report
 from conformance.run import Job, Ran, Watch, run
 
+WRITTEN = ("runs", "introductions", "index.html", "report.md", "report.xml", "report.json")  # in the report's folder
+
 
 class Bars(Watch):
     """Progress on the terminal: a bar for each target that runs."""
@@ -56,12 +58,11 @@ def run_and_report(
 ) -> int:
     """Run, judge, render; the exit status."""
     chosen = choose(names, interpreter)
-    whole, told = extent.whole(select(root, globs))
+    whole, said = extent.whole(select(root, globs))
     corpus = extent.part(whole)
     corpus.check()
-    for sentence in told:
+    for sentence in said:
         click.echo(sentence, err=True)
-    workers = jobs or os.cpu_count() or 1
     job = Job(
         chosen,
         modes,
@@ -69,34 +70,37 @@ def run_and_report(
         interpreter,
         folder / "runs",
         resume,
-        workers,
-        ("conformance", "run", *words),
-        bool(names),
-        extent.repeat,
-        extent.noted(whole),
+        workers=jobs or os.cpu_count() or 1,
+        command=("conformance", "run", *words),
+        asked_for=bool(names),
+        repeat=extent.repeat,
+        noted=extent.noted(whole),
     )
-    ran = _run(job, folder / "introductions" if extent.cached else None)
+    ran = _run(job, folder if extent.cached else None)
     excuses = excuses_from(list_of_known)
-    done = [outcome.path for outcome in ran if outcome.path]
-    made = report.build(corpus, done, excuses)
-    if done:
+    made = report.build(corpus, [outcome.path for outcome in ran if outcome.path], excuses)
+    if made.columns:
         print_report(made)
     if extent.annotate:
         click.echo("\n".join(annotated(made, corpus, Path.cwd())))
-    page = render(made, select(root, ()) if globs or len(corpus.ids) < len(whole.ids) else corpus, excuses, folder)
-    refused = [outcome for outcome in ran if outcome.reason and (names or not outcome.absent)]
+    every = select(root, ()) if globs or len(corpus.ids) < len(whole.ids) else corpus
+    page = render(made, every, excuses, folder) if extent.page else None
+    status = ended(ran, made, asked_for=bool(names))
+    if page and status in (GREEN, RED):
+        click.echo(f"report: {page}")
+    return status
+
+
+def ended(ran: Sequence[Ran], made: report.Report, *, asked_for: bool) -> int:
+    """Say what could not be run; the exit status."""
     for outcome in ran:
         if outcome.reason:
             click.echo(f"{outcome.adapter.name} is unavailable: {outcome.reason}", err=True)
-    if refused:
+    if any(outcome.reason and (asked_for or not outcome.absent) for outcome in ran):
         return CANNOT_RUN
-    if not done:
-        click.echo(
-            "nothing was run: no such mode, or it is about other cases, or no framework is installed here",
-            err=True,
-        )
+    if not made.columns:
+        click.echo("nothing was run: no such mode, or it is about other cases, or no framework is here", err=True)
         return BAD_USAGE
-    click.echo(f"report: {page}")
     return GREEN if made.green else RED
 
 
@@ -111,14 +115,14 @@ def choose(names: Sequence[str], interpreter: Interpreter) -> list[adapters.Adap
     return [adapter for adapter in adapters.find() if elsewhere or adapter.present()]
 
 
-def _run(job: Job, introductions: Path | None) -> list[Ran]:
+def _run(job: Job, cached: Path | None) -> list[Ran]:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         try:
-            if introductions:
-                cache = Cache(introductions, job.interpreter, surroundings(job.interpreter))
-                job = replace(job, cache=cache)
+            if cached:
+                around = surroundings(job.interpreter, [cached / name for name in WRITTEN])
+                job = replace(job, cache=Cache(cached / "introductions", job.interpreter, around))
             return run(job, Bars(progress))
         except KeyboardInterrupt:
             progress.stop()

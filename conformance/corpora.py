@@ -56,7 +56,8 @@ def pinned(corpus: Corpus, name: str) -> Pinned:
     moved = _moved(corpus, listed)
     ids = tuple(case_id for case_id in corpus.ids if case_id in listed or case_id in moved)
     changed = (case_id for case_id in ids if case_id in listed and listed[case_id] != corpus.digest(case_id))
-    new = tuple(case_id for case_id in corpus.ids if case_id not in ids)
+    wanted = frozenset(ids)
+    new = tuple(case_id for case_id in corpus.ids if case_id not in wanted)
     there = {*ids, *moved.values(), *(case_id for case_id in listed if _file(corpus, case_id).is_file())}
     gone = tuple(case_id for case_id in listed if case_id not in there)
     return Pinned(replace(corpus, ids=ids), name, new, tuple(changed), gone)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from conformance.case import Case
@@ -22,6 +22,13 @@ class Corpus:
     root: Path
     ids: tuple[str, ...]
     digests: dict[str, str] = field(default_factory=dict)
+
+    def __contains__(self, case_id: object) -> bool:
+        return case_id in self._wanted
+
+    @cached_property
+    def _wanted(self) -> frozenset[str]:
+        return frozenset(self.ids)
 
     def __iter__(self) -> Iterator[Case]:
         return (self.case(case_id) for case_id in self.ids)

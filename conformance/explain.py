@@ -18,17 +18,17 @@ from conformance.replays import shown
 from conformance.slips import slipped
 from conformance.steps import Fit
 
-EXPLAINED = ("diverges", "errored")
+EXPLAINED = ("diverges", "errored", "known")
 MOST_PASSES = 50  # of a case whose changes are tried in pairs: there are hundreds of pairs
 Causes = tuple[Cause, ...]
 
 
-def explained(result: Result, case: Case, line: Mapping[str, Any], dialect: Dialect, *, two: bool = True) -> Result:
-    """A result with its cause, where it is red by its numbers and a cause is found; two: it may be two changes."""
+def explained(result: Result, case: Case, line: Mapping[str, Any], dialect: Dialect) -> Result:
+    """A result with its cause, where its numbers depart and a cause is found: one, where its reason is written down."""
     shapeless = result.first is not None and result.first.expected is None and result.first.quantity != "step"
     if result.verdict not in EXPLAINED or shapeless or not line.get("steps"):
         return result
-    return replace(result, explanation=told(case, json.dumps(line["steps"]), dialect, two=two))
+    return replace(result, explanation=told(case, json.dumps(line["steps"]), dialect, two=result.verdict != "known"))
 
 
 @lru_cache(maxsize=10_000)

@@ -20,6 +20,7 @@ class Extent:
     repeat: int = 1
     cache: bool = True
     annotate: bool = False
+    page: bool = True
 
     @property
     def cached(self) -> bool:

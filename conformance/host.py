@@ -66,19 +66,14 @@ def encode(name, value):
         if value.dtype is not dtype or value.shape != shape:
             raise KeyError(name)
     except (AttributeError, KeyError, TypeError):
+        key = json.dumps(str(name)).encode("ascii") + b": "
         if not isinstance(value, (np.ndarray, np.generic)):
-            return entry(name, other(value))
+            return key + other(value)
         if value.dtype.name == "bfloat16":  # of the package ml_dtypes
-            return entry(name, other(("bfloat16", np.asarray(value, "float32"))))
-        key = json.dumps(str(name)).replace("%", "%%")
-        form = entry(key, array_form(value.dtype, value.shape), dumped=True)
+            return key + other(("bfloat16", np.asarray(value, "float32")))
+        form = key.replace(b"%", b"%%") + array_form(value.dtype, value.shape)
         FORMS[name] = value.dtype, value.shape, form
     return form % binascii.b2a_base64(value.tobytes(), newline=False)
-
-
-def entry(name, written, dumped=False):
-    """A key and a value that is JSON already."""
-    return (name if dumped else json.dumps(str(name))).encode("ascii") + b": " + written
 
 
 def other(value):

@@ -5,16 +5,17 @@ A report uses what is kept only while the run file, and the cases that are still
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from conformance import digests
 from conformance.corpus import Corpus
 from conformance.dialect import KNOBS
 from conformance.infer import Inferred
-from conformance.runs import Run
+from conformance.runs import Run, write
 from conformance.strict_yaml import BadInput, Problem
 
 FILE = "inferred.json"
@@ -76,18 +77,18 @@ def few(cases: Sequence[str]) -> Cases:
 
 def digest(run: Run, corpus: Corpus) -> str:
     """What an inference depends on: the bytes of the run, and the cases that are still what was run."""
-    hashed = hashlib.sha256(run.path.read_bytes())
-    for case_id, asked in run.header.cases.items():
-        if case_id in corpus.ids and corpus.case(case_id).digest == asked:
-            hashed.update(case_id.encode() + b"\n")
-    return hashed.hexdigest()[:16]
+    same = (f"{name}\n" for name, asked in run.header.cases.items() if name in corpus and corpus.digest(name) == asked)
+    return digests.of(run.path.read_bytes() + "".join(same).encode())
 
 
 def load(folder: Path) -> dict[str, Kept]:
     """What is kept in a folder of runs, by the name of the run file."""
     path = folder / FILE
-    if not path.is_file():
-        return {}
+    return _load(path, path.stat().st_mtime_ns) if path.is_file() else {}
+
+
+@lru_cache(maxsize=8)
+def _load(path: Path, changed: int) -> dict[str, Kept]:  # noqa: ARG001 - a file that has changed is another one
     try:
         return KEPT.validate_json(path.read_bytes())
     except ValidationError as error:
@@ -98,7 +99,7 @@ def load(folder: Path) -> dict[str, Kept]:
 def save(folder: Path, new: Mapping[str, Kept]) -> None:
     """Keep more; what is kept of runs that are no longer there goes."""
     every = {name: one for name, one in {**load(folder), **new}.items() if (folder / name).is_file()}
-    (folder / FILE).write_bytes(KEPT.dump_json(dict(sorted(every.items())), indent=1) + b"\n")
+    write(folder / FILE, KEPT.dump_json(dict(sorted(every.items())), indent=1) + b"\n")
 
 
 def of(run: Run, corpus: Corpus) -> Kept | None:

@@ -58,9 +58,13 @@ class Entry(Strict):
         """Whether this entry is about a target as it is."""
         return self.names(target) and (self.versions is None or within(target.version, self.versions))
 
+    def covers(self, case_id: str) -> bool:
+        """Whether this entry is about a case."""
+        return any(fnmatchcase(case_id, glob) for glob in self.case)
+
     def matches(self, target: Target, case_id: str) -> bool:
         """Whether this entry is about a target and a case."""
-        return any(fnmatchcase(case_id, glob) for glob in self.case) and self.speaks_of(target)
+        return self.covers(case_id) and self.speaks_of(target)
 
 
 class List(Strict):

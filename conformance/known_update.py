@@ -42,8 +42,9 @@ def _use(entry: known.Entry, columns: Sequence[Column]) -> Use:
     met = [
         (column.target.label, result.case, result.verdict)
         for column in columns
+        if entry.speaks_of(column.target)
         for result in column.results.values()
-        if entry.matches(column.target, result.case)
+        if entry.covers(result.case)
     ]
     excused = sum(verdict in known.RED for _, _, verdict in met)
     healed = [(label, case) for label, case, verdict in met if verdict == "conforms" and not entry.unsteady]

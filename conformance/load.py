@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from conformance import check
+from conformance import check, digests
 from conformance.case import Case, Text
 from conformance.data import draw
 from conformance.strict_yaml import BadInput, Document, Problem, parse
@@ -79,7 +77,7 @@ def digest(content: Mapping[str, Any]) -> str:
     """What a case's content is known by: all that it asks of a target, and nothing that is said or expected."""
     steps = [{name: value for name, value in step.items() if name not in EXPECTED} for step in content["steps"]]
     asked = {name: value for name, value in content.items() if name not in PROSE} | {"steps": steps}
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]
+    return digests.of_value(asked)
 
 
 def validate(document: Document, kind: type[Any]) -> Any:

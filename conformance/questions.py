@@ -19,6 +19,7 @@ from conformance.infer import observations
 from conformance.places import adapters, excuses
 from conformance.render import answers
 from conformance.runs import Run, Target, read
+from conformance.runs import write as write_whole
 from conformance.versions import numbers
 from conformance.worked import Settings
 
@@ -42,7 +43,7 @@ def one(pattern: str, folder: Path) -> Run:
     version, there those that are about every case, and of several such the one that was run last.
     """
     found = find(pattern, folder)
-    if "*" not in pattern:
+    if not {"*", "?"}.intersection(pattern):
         return max(found, key=foremost)
     if len(found) > 1:
         there = ", ".join(run.header.target.name for run in found)
@@ -65,7 +66,7 @@ def named(target: Target, pattern: str) -> bool:
 def observed(run: Run, corpus: Corpus) -> Iterator[tuple[Case, Mapping[str, Any]]]:
     """The cases of a run that are still what was run, with their lines."""
     for case_id, line in run.lines():
-        if case_id in corpus.ids and corpus.case(case_id).digest == run.header.cases.get(case_id):
+        if case_id in corpus and corpus.case(case_id).digest == run.header.cases.get(case_id):
             yield corpus.case(case_id), line
 
 
@@ -111,7 +112,7 @@ def check_known(runs: Sequence[Path], root: Path, listed: Path | None, *, update
     files = [file for given in runs for file in (report.run_files(given) if given.is_dir() else [given])]
     columns = report.build(select(root, ()), files, [], causes=update).columns
     if update:
-        path.write_text(known_update.updated(path, columns), encoding="utf-8")
+        write_whole(path, known_update.updated(path, columns).encode())
         return [f"{path} is up to date; write the reasons that are still TODO"], True
     entries = known.load(path)
     used = known_update.uses(entries, columns)

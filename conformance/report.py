@@ -104,24 +104,20 @@ def column(corpus: Corpus, run: Run, excuses: list[known.Entry], *, causes: bool
     header = run.header
     if "unavailable" in header.provenance:
         reason = str(header.provenance["unavailable"])
-        absent = {case_id: Result(case_id, "unavailable", reason) for case_id in header.cases if case_id in corpus.ids}
+        absent = {case_id: Result(case_id, "unavailable", reason) for case_id in header.cases if case_id in corpus}
         return Column(run, STANDARD, absent)
     dialect = STANDARD.under(header.dialect)
     excuses = [entry for entry in excuses if entry.speaks_of(header.target)]
     results: dict[str, Result] = {}
     for case_id, line in run.lines():
-        if case_id in corpus.ids:
+        if case_id in corpus:
             case = corpus.case(case_id)
             changed = header.cases.get(case_id) != case.digest
             result = changed_since(case_id) if changed else judge(case, line, dialect)
-            listed = known.apply(result, header.target, excuses)
-            if causes and result.verdict == listed.verdict:
-                result = explained(result, case, line, dialect)
-            elif causes:  # its reason has been written down
-                result = explained(result, case, line, dialect, two=False)
-            results[case_id] = known.apply(result, header.target, excuses)
+            result = known.apply(result, header.target, excuses)
+            results[case_id] = explained(result, case, line, dialect) if causes else result
     for case_id in header.cases:
-        if case_id not in results and case_id in corpus.ids:
+        if case_id not in results and case_id in corpus:
             results[case_id] = judge(corpus.case(case_id), None, dialect)
     return Column(run, dialect, results, inferred.of(run, corpus))
 

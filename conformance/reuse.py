@@ -11,14 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from conformance import __version__
+from conformance import __version__, digests
 from conformance.adapters import Adapter
 from conformance.cache import Surroundings
 from conformance.corpus import Corpus
 from conformance.process import HOST, Interpreter
 from conformance.runs import Header, Run, Target, read
 from conformance.scope import concerned, scopes
-from conformance.shards import file_digest
 from conformance.strict_yaml import BadInput
 
 SAME = ("suite", "python", "platform", "adapter", "host", "versions", "settings")
@@ -42,16 +41,16 @@ def make_header(
         "suite": __version__,
         "python": introduction.get("python", ""),
         "platform": introduction.get("platform", ""),
-        "adapter": file_digest(adapter.path),
-        "host": file_digest(HOST),
+        "adapter": digests.of_file(adapter.path),
+        "host": digests.of_file(HOST),
         "versions": introduction.get("versions", {}),
         "settings": {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"), **interpreter.environment},
         "timeout": interpreter.timeout,
         "started": now(),
         **({"about": about} if about else {}),
     }
-    digests = {case_id: corpus.digests[case_id] for case_id in concerned(corpus, about)}
-    return Header(target, {**said["dialect"], **said["modes"][mode]}, provenance, digests)
+    asked = {case_id: corpus.digests[case_id] for case_id in concerned(corpus, about)}
+    return Header(target, {**said["dialect"], **said["modes"][mode]}, provenance, asked)
 
 
 def reusable(path: Path, header: Header, *, resume: bool) -> Run | None:

@@ -63,11 +63,6 @@ class Part:
         """The cases that are left to answer."""
         return [case_id for case_id in self.header.cases if self.kept is None or case_id not in self.kept.places]
 
-    @property
-    def answered(self) -> bool:
-        """Whether none is."""
-        return not self.todo
-
 
 @dataclass(frozen=True, slots=True)
 class Ran:
@@ -146,7 +141,7 @@ def remembered(job: Job, adapter: Adapter) -> list[Part]:
     except (KeyError, Unavailable):
         return []
     parts = [part_of(job, adapter, mode, introduction) for mode in modes]
-    return parts if all(part.answered for part in parts) else []
+    return [] if any(part.todo for part in parts) else parts
 
 
 def part_of(job: Job, adapter: Adapter, mode: str, introduction: Mapping[str, Any]) -> Part:
@@ -198,7 +193,7 @@ async def _target(job: Job, part: Part, host: Host | None, watch: Watch) -> Ran:
     started = time.monotonic()
     if not part.header.cases:
         return Ran(part.adapter)
-    target, kept = part.header.target, dict(part.kept.places) if part.kept else {}
+    target, todo = part.header.target, part.todo
     writer = Writer(part.path, part.header, (raw for _, raw in part.kept.raw()) if part.kept else ())
     spent = Spent()
 
@@ -208,13 +203,13 @@ async def _target(job: Job, part: Part, host: Host | None, watch: Watch) -> Ran:
         watch.answered(target)
 
     repeated = Repeated(job.repeat, record)
-    watch.begin(target, len(part.todo))
+    watch.begin(target, len(todo))
     end = None
     try:
-        if part.todo:
-            todo = repeated.each(job.corpus.case(case_id) for case_id in part.todo)
-            await observe(part.adapter.path, target.mode, job.interpreter, todo, repeated, host)
-        reused = {"cached": len(kept)} if kept else {}
+        if todo:
+            cases = repeated.each(job.corpus.case(case_id) for case_id in todo)
+            await observe(part.adapter.path, target.mode, job.interpreter, cases, repeated, host)
+        reused = {"cached": len(part.kept.places)} if part.kept and part.kept.places else {}
         end = {"finished": now(), **spent.told(elapsed(started)), **reused, **repeated.told()}
     except Unavailable as error:
         return Ran(part.adapter, part.path, f"did not start again: {error.reason}")

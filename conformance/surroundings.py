@@ -1,6 +1,7 @@
 """Tells whether anything has changed that a framework's interpreter could load. Lives in that interpreter.
 
-Usage:    python -I -B surroundings.py [FOLDER ...]     (FOLDERs go in front of the import path, as for host.py)
+Usage:    python -I -B surroundings.py WRITTEN [FOLDER ...]
+          WRITTEN: what the suite itself writes, as in PATH; FOLDERs go in front of the import path, as for host.py
 May use:  the standard library of Python 3.6 or newer. It imports no framework, which would take seconds.
 
 out:  {"files": DIGEST}, over the interpreter, the machine, and name, size and times of every file on the import path
@@ -28,27 +29,32 @@ def foreign():
     return None
 
 
-def look(place, whole, seen):
-    """Digest a file's name, size and times, or those of all files in a folder, each folder once."""
+def look(place, whole, seen, top=True):
+    """Digest a file's name, size and times, or those of all files in a folder, each folder once, none that was seen.
+
+    A folder without files has no part, nor what is hidden at the top: tools keep there what they did last."""
     status = os.stat(place)
     if not os.path.isdir(place):
         whole.update(line(place, status))
         return
-    if (status.st_dev, status.st_ino) in seen:
+    if identity(status) in seen:
         return
-    seen.add((status.st_dev, status.st_ino))
+    seen.add(identity(status))
     folders, lines = [], []
     with os.scandir(place) as entries:
         for entry in entries:
+            if top and entry.name.startswith("."):
+                continue
             if entry.is_dir():
                 folders.append(entry.name)
-            else:
+            elif identity(stat(entry)) not in seen:
                 lines.append(line(entry.name, stat(entry)))
-    whole.update(line(place, None))
-    whole.update(b"".join(sorted(lines)))
+    if lines:
+        whole.update(line(place, None))
+        whole.update(b"".join(sorted(lines)))
     for name in sorted(folders):
         if name not in APART:
-            look(os.path.join(place, name), whole, seen)
+            look(os.path.join(place, name), whole, seen, top=False)
 
 
 def stat(entry):
@@ -57,6 +63,11 @@ def stat(entry):
         return entry.stat()
     except OSError:
         return None
+
+
+def identity(status):
+    """Which file it is, whatever leads to it."""
+    return status and (status.st_dev, status.st_ino)
 
 
 def line(name, status):
@@ -77,11 +88,12 @@ def machine():
     return told
 
 
-def digest(folders):
-    """Over everything."""
+def digest(folders, written=()):
+    """Over everything but what is written by the suite itself."""
     libraries = os.pathsep.join(os.environ.get(name, "") for name in LIBRARIES)
     places = [sys.executable, *folders, *sys.path, *filter(None, libraries.replace(" ", os.pathsep).split(os.pathsep))]
-    whole, seen = hashlib.sha256(json.dumps([machine(), places]).encode("ascii")), set()
+    whole = hashlib.sha256(json.dumps([machine(), places]).encode("ascii"))
+    seen = {identity(os.stat(place)) for place in written if os.path.exists(place)}
     for place in places:
         if os.path.exists(place):
             look(place, whole, seen)
@@ -92,7 +104,7 @@ def main():
     """Look around and say so."""
     try:
         module = foreign()
-        answer = {"uncertain": "%s has a say in imports" % module} if module else {"files": digest(sys.argv[1:])}
+        answer = {"uncertain": "%s has a say in imports" % module} if module else {"files": digest(sys.argv[2:], sys.argv[1].split(os.pathsep))}
     except OSError as error:
         answer = {"uncertain": "%s: %s" % (error.filename, error.strerror)}
     print(json.dumps(answer))

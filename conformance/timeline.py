@@ -111,7 +111,7 @@ def point(corpus: Corpus, run: Run) -> Point:
     lines = {
         case_id: line
         for case_id, line in run.lines()
-        if case_id in corpus.ids and corpus.case(case_id).digest == header.cases.get(case_id)
+        if case_id in corpus and corpus.case(case_id).digest == header.cases.get(case_id)
     }
     results = {case_id: judge(corpus.case(case_id), line, dialect) for case_id, line in lines.items()}
     return Point(header.target, dialect, lines, results)

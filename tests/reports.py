@@ -46,12 +46,18 @@ class Cases:
     def __iter__(self):
         return iter(self.cases.values())
 
+    def __contains__(self, case_id):
+        return case_id in self.cases
+
     @property
     def ids(self):
         return tuple(self.cases)
 
     def case(self, case_id):
         return self.cases[case_id]
+
+    def digest(self, case_id):
+        return self.cases[case_id].digest
 
 
 def made(case_id, **changes):

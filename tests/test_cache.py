@@ -291,6 +291,20 @@ def test_what_has_changed_is_asked_again(world, monkeypatch, change, asked):
     assert [0, 0] == world.asked()
 
 
+@pytest.mark.parametrize("out", ["path/report", "path"])
+def test_what_is_written_below_the_import_path_is_no_change(empty, out):
+    """A report in a checkout that is installed by its path, and what tools keep there hidden; a new module is one."""
+    words, hidden = ("-o", empty.folder / out), empty.folder / "path/.hypothesis"
+    assert [2, ALL] == empty.asked(*words)
+    hidden.mkdir()
+    for place in (hidden / "examples", hidden.with_name(".coverage"), empty.folder / out / "report.md"):
+        place.touch()
+    (empty.folder / "path/nothing").mkdir()
+    assert [0, 0] == empty.asked(*words)
+    (empty.folder / out / "module.py").touch()
+    assert [2, ALL] == empty.asked(*words)
+
+
 def test_who_wants_new_observations_gets_them(world):
     """Neither --no-cache nor --repeat takes anything over, and to go on with an earlier run is something else."""
     assert [2, ALL] == world.asked("--no-cache")

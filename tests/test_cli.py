@@ -65,6 +65,15 @@ def test_green_writes_everything_and_ends_with_0(folder):
     assert "numpy_demo" in result.output
 
 
+def test_a_run_can_leave_the_page_to_conformance_report(folder):
+    """Its run file, its table and its exit status are the same."""
+    result = run(folder, folder / "wrong.py", "--no-page")
+    assert cli.RED == result.exit_code
+    assert "moving_mean is 2.69999981 where 0.3 was promised" in result.output
+    assert 1 == len(list((folder / "out/runs").glob("*.jsonl")))
+    assert not (folder / "out/index.html").exists()
+
+
 def test_red_ends_with_1_and_says_why(folder):
     """The place, both numbers and the cause are in the table's sentence."""
     result = run(folder, folder / "wrong.py")

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 from helpers import HEAD
 from hypothesis import given, settings
@@ -118,23 +119,28 @@ def content(text: str) -> str:
     return json.dumps(parse(text, "f").content, sort_keys=True)
 
 
+def broken(text: str) -> set[int]:
+    """The lines of a text that end within a scalar, where a comment would be text, or no YAML."""
+    scalars = [token for token in yaml.scan(text) if isinstance(token, yaml.ScalarToken)]
+    ends = ((token.end_mark.line - (token.style in {">", "|"}), token) for token in scalars)
+    return {line for end, token in ends for line in range(token.start_mark.line, end)}
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(TEXTS), st.data())
 def test_comments_anywhere_are_kept(text, data):
     """At the end of any line and between any two; the case stays the same and the form is stable."""
-    lines = []
-    folded = False  # in lines of a folded scalar a comment would be text
+    lines, within = [], broken(text)
 
     def note() -> str:
         return f"# noted {sum(line.count('# noted') for line in lines)}"
 
-    for line in text.splitlines():
+    for number, line in enumerate(text.splitlines()):
         depth = len(line) - len(line.lstrip())
-        folded = folded and line.startswith(" ")
-        if not folded and line.lstrip()[:1] != "#" and data.draw(st.integers(0, 5)) == 0:
+        if number - 1 not in within and line.lstrip()[:1] != "#" and data.draw(st.integers(0, 5)) == 0:
             lines.append(" " * (depth + data.draw(st.integers(0, 1))) + note())
-        folded = folded or line.endswith((": >", ": >-", ": |"))
-        behind = not folded and "#" not in line and data.draw(st.integers(0, 5)) == 0
+        text_behind = number in within or number - 1 in within
+        behind = not text_behind and "#" not in line and data.draw(st.integers(0, 5)) == 0
         lines.append(f"{line}  {note()}" if behind else line)
     noted = "\n".join(lines)
     made = canonical(noted, "f")

@@ -256,7 +256,7 @@ def test_whatever_happens_to_a_run(arena, ground, token, number):
     process = arena.start("--resume")
     said, _ = process.communicate(timeout=120)
     assert GREEN == process.returncode, (arena.log, said)
-    assert before.items() <= now.items() <= arena.observed().items()
+    assert before.items() <= now.items() <= arena.observed().items(), (arena.log, said)
     assert told(undisturbed) == told(arena)
     assert [] == left_behind(token)
     assert [] == list((arena.folder / "out").rglob("*.tmp"))
