@@ -43,7 +43,7 @@ def main():
         runs = [read(path) for path in Path(folder, "runs").glob("*.jsonl")]
     reused, observed = sum(run.reused for run in runs), sum(len(run.places) for run in runs)
     print(f"floor       {seconds([sys.executable, '-I', '-S', '-c', ''])}")
-    print(f"look around {seconds([python, '-I', '-B', str(LOOK)])}")
+    print(f"look around {seconds([python, '-I', '-B', str(LOOK), ''])}")
     print(f"first run   {first}   {adapter}, {observed} observations")
     print(f"second run  {again}   {reused} of them taken over")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -209,7 +208,7 @@ def in_bounds(observed: NDArray[Any], value: Value) -> Floats:
     seen = observed.astype(np.float64)
     with np.errstate(invalid="ignore"):
         errors = np.asarray(np.abs(seen - value.expected) / (value.scale * (K * EPS) + K * TINY))
-    if errors.size and not isfinite(errors.max()):
+    if not np.isfinite(errors).all():
         errors[np.isnan(errors)] = np.inf
         errors[(seen == value.expected) | (np.isnan(seen) & np.isnan(value.expected))] = 0.0
     return errors

@@ -174,7 +174,7 @@ class Norm(Part):
     def move(self, name: str, new: Floats, weight: float) -> None:
         """Move one statistic, as the start-up convention has it; weight is that of all batches after this one."""
         old, momentum = self.variables[name], self.momentum()
-        moving, scale = formulas.moving(old, new, momentum), formulas.moving_scale(old, new, momentum)
+        moving, scale = formulas.moving(old, new, momentum), formulas.moving_scale(old[:1], new[:1], momentum)
         if self.dialect.startup == "zero_debias" and weight:
             hidden = old * self.weight
             moving = formulas.moving(hidden, new, momentum) / weight

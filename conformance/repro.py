@@ -26,6 +26,7 @@ from conformance.rounding import EPS
 from conformance.runs import Target
 from conformance.wire import decode
 
+LEAST = 1e-5  # what a script allows for in any case
 MOST = 64  # numbers of an array that a script spells out, if not more are needed to see the divergence
 
 
@@ -37,13 +38,14 @@ class NoScript(Exception):
 class Wanted:
     """What a step should show.
 
-    departing: the quantities that do not, with the row of their worst element.
+    departing: the quantities that do not, with the row of their worst element. bounds: how far honest arithmetic may
+    be off in each.
     """
 
     raises: bool
     quantities: Mapping[str, NDArray[Any]]
     departing: Mapping[str, int] = field(default_factory=dict)
-    bound: float = 0.0
+    bounds: Mapping[str, float] = field(default_factory=dict)
 
 
 def wanted(outcomes: Sequence[Outcome]) -> list[Wanted]:
@@ -52,16 +54,15 @@ def wanted(outcomes: Sequence[Outcome]) -> list[Wanted]:
         Wanted(
             outcome.raises,
             {name: value.expected for name, value in outcome.quantities.items()},
-            bound=bound(value.scale for value in outcome.quantities.values()),
+            bounds={name: bound(value.scale) for name, value in outcome.quantities.items()},
         )
         for outcome in outcomes
     ]
 
 
-def bound(scales: Iterable[Floats | None]) -> float:
-    """The widest finite bound of the quantities of a step."""
-    widest = [scale[np.isfinite(scale)].max(initial=0) for scale in scales if scale is not None]
-    return float(f"{K * EPS * max(widest, default=0.0):.1g}")
+def bound(scale: Floats) -> float:
+    """The widest finite bound of a quantity's elements."""
+    return float(f"{K * EPS * scale[np.isfinite(scale)].max(initial=0):.1g}")
 
 
 def judged(result: Result) -> list[Wanted]:
@@ -71,7 +72,7 @@ def judged(result: Result) -> list[Wanted]:
             index in result.refused,
             {item.name: item.expected for item in step if item.expected is not None},
             rows(step),
-            bound(item.scale for item in step),
+            {item.name: bound(item.scale) for item in step if item.scale is not None},
         )
         for index, step in enumerate(result.steps)
     ]
@@ -178,17 +179,22 @@ def literal(array: NDArray[Any]) -> str:
 
 
 def numbered(case: Case, steps: Sequence[Mapping[str, Any]], shows: Sequence[Wanted]) -> Iterator[dict[str, Any]]:
-    """The steps as a template gets them, each with what it should show: what changes, and what departs."""
+    """The steps as a template gets them, each with what it should show: what changes, or was seen to, or departs."""
     before: Mapping[str, NDArray[Any]] = {}
+    sent_before: Mapping[str, Any] = {}
     for number, (step, sent, want) in enumerate(zip(case.text.steps, steps, shows, strict=True), 1):
         told: dict[str, Any] = {"omit": [], "settings": {}, "recompile": False} | instruction(step, case.text.dtype)
         assigned = {name: decode(value) for name, value in told.pop("values", {}).items()}
+        quantities = sent.get("quantities", {})
         fresh = {
             name: literal(cut(value, want.departing.get(name, 0)))
             for name, value in want.quantities.items()
-            if name in want.departing or name not in before or not np.array_equal(before[name], value, equal_nan=True)
+            if name in want.departing
+            or name not in before
+            or quantities.get(name) != sent_before.get(name)
+            or not np.array_equal(before[name], value, equal_nan=True)
         }
-        before = want.quantities
+        before, sent_before = want.quantities, quantities
         raises = want.raises or "raised" in sent
         title = " ".join(filter(None, (str(number), step.verb, str(told.get("data") or told.get("name") or ""))))
         yield {
@@ -197,7 +203,7 @@ def numbered(case: Case, steps: Sequence[Mapping[str, Any]], shows: Sequence[Wan
             "raises": raises,
             "wants_error": want.raises,
             "expected": fresh,
-            "bound": want.bound,
+            "bounds": {name: want.bounds[name] for name in fresh if want.bounds.get(name, 0) > LEAST},
             "assigned": assigned,
         } | told
 

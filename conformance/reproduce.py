@@ -38,11 +38,21 @@ def reproduce(case_id: str, pattern: str, root: Path, folder: Path, like: str | 
     result = judge(case, line, dialect)
     shows = repro.wanted(trace(case, dialect))
     if like is not None:
-        others = dict(one(like, folder).lines())[case_id]["steps"]
-        shows = [replace(each, bound=here.bound) for each, here in zip(repro.seen(others), shows, strict=True)]
+        theirs = dict(one(like, folder).lines())[case_id]
+        first = judge(case, theirs, dialect).first
+        if first and first.what.startswith("has the dtype"):
+            raise refused(f"in step {first.step + 1} {first.quantity} {first.what}, and scripts look at numbers alone")
+        shows = [
+            replace(each, bounds=here.bounds) for each, here in zip(repro.seen(theirs["steps"]), shows, strict=True)
+        ]
     departing = [repro.rows(step) for step in result.steps] + [{}] * len(shows)
     shows = [replace(each, departing=found) for each, found in zip(shows, departing, strict=False)]
     try:
         return Reproduced(repro.script(case, run.header.target, line["steps"], shows), case, run, result)
     except repro.NoScript as error:
-        raise click.BadParameter(f"there is no script for this: {error}", param_hint="CASE") from None
+        raise refused(str(error)) from None
+
+
+def refused(why: str) -> click.BadParameter:
+    """There is no script, and why."""
+    return click.BadParameter(f"there is no script for this: {why}", param_hint="CASE")

@@ -66,5 +66,5 @@ class Rounding:
 
 def value(copied: Floats, dtype: str) -> Value:
     """What the copies say: the exact value, and the widest departure of the others in units of eps."""
-    spread = np.abs(copied[1:] - copied[0]).max(0) / EPS
+    spread: Floats = np.maximum.reduce(np.abs(copied[1:] - copied[0])) / EPS
     return Value(copied[0], spread, dtype)

@@ -104,7 +104,11 @@ def main():
     """Look around and say so."""
     try:
         module = foreign()
-        answer = {"uncertain": "%s has a say in imports" % module} if module else {"files": digest(sys.argv[2:], sys.argv[1].split(os.pathsep))}
+        answer = (
+            {"uncertain": "%s has a say in imports" % module}
+            if module
+            else {"files": digest(sys.argv[2:], sys.argv[1].split(os.pathsep))}
+        )
     except OSError as error:
         answer = {"uncertain": "%s: %s" % (error.filename, error.strerror)}
     print(json.dumps(answer))

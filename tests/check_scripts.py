@@ -1,15 +1,16 @@
 """Runs scripts of `conformance repro` here and now, and looks whether they show what the suite saw.
 
-Usage: python tests/check_scripts.py ADAPTER [--as OTHER] [GLOB ...]      in the environment of the adapter's framework
+Usage: python tests/check_scripts.py TARGET [--as OTHER ...] [GLOB ...]      in the environment of its framework
 
 Each divergence among the committed runs must be seen again, at the same step first; cases that conform, of which every
-eighth is taken, must show no difference. With globs, all cases that match. With --as, the scripts expect
-what another target showed: a layer that was ported does the same, and differs first where the conventions do. Exits 1
-where a script says something else.
+eighth is taken, must show no difference. With globs, all cases that match. With --as, other scripts expect what another
+target showed: a layer that was ported does the same, and differs first where the conventions do. Exits 1 where a script
+says something else.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import io
 import os
@@ -86,14 +87,16 @@ def tell(text: str) -> None:
 
 
 def main() -> None:
-    """Check the runs of an adapter."""
-    adapter, *rest = sys.argv[1:]
-    others = find(rest.pop(1), RUNS) if rest[:1] == ["--as"] else [None]
-    globs = tuple(rest[1:] if others != [None] else rest)
+    """Check the runs of a target."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("target")
+    parser.add_argument("--as", dest="others", action="append", default=[])
+    parser.add_argument("globs", nargs="*")
+    given = parser.parse_args()
     total = Counter[str]()
-    for other in others:
-        for run in find(adapter, RUNS):
-            counted = check(run, globs, other)
+    for other in [None, *(run for name in given.others for run in find(name, RUNS))]:
+        for run in find(given.target, RUNS):
+            counted = check(run, tuple(given.globs), other)
             tell(f"{run.header.target.label}{f' as {other.header.target.label}' if other else ''} {dict(counted)}")
             total += counted
     os._exit(int(bool(total["WRONG"]) or not total["right"]))  # some frameworks do not end of themselves

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import numpy as np
@@ -157,6 +158,18 @@ def test_a_script_is_python_and_needs_nothing_of_ours():
     compile(said, "script", "exec")
 
 
+def test_a_ported_layer_is_held_against_all_that_can_move():
+    """What stands still in the one and moves in the other is looked at, and one wide bound hides no narrow one."""
+    like = ("torch_nn[module]", "--as", "keras_layers-functional*tensorflow-2.21*", "--runs", RUNS)
+    said = ask("repro", "formula/without_center", *like)
+    assert re.search(
+        r'"2 train batch", \{\n    "output": .*\n    "moving_mean": .*\n    "moving_variance": \[4\],', said
+    )
+    said = ask("repro", "restore/every_bit_of_every_channel", *like)
+    bounds = json.loads(re.search(r"2 train batch.*?\n\}.*?(\{'output'.*?\})", said, re.DOTALL)[1].replace("'", '"'))
+    assert bounds["moving_mean"] > 1 > bounds["moving_variance"] > 0
+
+
 def test_an_issue_has_what_is_expected_what_is_seen_and_the_versions():
     """A bug report that can be pasted."""
     said = ask("repro", "restore/refused_checkpoint_changes_nothing", "torch_nn[module]", "--issue", "--runs", RUNS)
@@ -173,6 +186,10 @@ def test_an_issue_has_what_is_expected_what_is_seen_and_the_versions():
         (
             ("backward/constant_channel", "keras_layers[layer]"),
             "there is no script for this: the template has no backward",
+        ),
+        (
+            ("numerics/float16_statistics_stand_still", "torch_nn[module]", "--as", "flax_linen[jit]"),
+            "in step 1 moving_mean has the dtype float32 instead of float16, and scripts look at numbers alone",
         ),
     ],
 )

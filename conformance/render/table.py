@@ -9,7 +9,7 @@ import numpy as np
 
 from conformance.case import Case
 from conformance.judge import Compared, Divergence, Result
-from conformance.render.words import MOST, numbers, sentence, times
+from conformance.render.words import MOST, numbers, times
 
 
 class Row(NamedTuple):
@@ -25,9 +25,8 @@ class Row(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """One step of a case: what was done, what was raised, what there is to see, and what is as before."""
+    """One step of a case: what was raised, what there is to see, and what is as before."""
 
-    done: str
     raised: str
     rows: list[Row]
     unchanged: list[str]
@@ -38,9 +37,8 @@ def table(result: Result, case: Case) -> tuple[list[Stage], bool]:
     before: dict[str, Compared] = {}
     stages = []
     for index in range(max(len(result.steps), len(case.text.steps)) if result.steps or result.raised else 0):
-        done = sentence(case.text.steps[index]) if index < len(case.text.steps) else "one step too many"
         quantities = result.steps[index] if index < len(result.steps) else ()
-        stages.append(Stage(done, result.raised.get(index, ""), *_rows(quantities, before, result.first)))
+        stages.append(Stage(result.raised.get(index, ""), *_rows(quantities, before, result.first)))
     return stages, any(row.observed for stage in stages for row in stage.rows)
 
 
