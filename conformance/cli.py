@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import sys
@@ -45,6 +46,7 @@ class Group(click.Group):
 def main() -> None:
     """What does batch normalisation do to its state? Runs cases on frameworks and says where they differ."""
     gc.set_threshold(50_000, 20, 20)  # cases and results are many small objects, and nearly all of them stay
+    atexit.register(gc.freeze)  # to the end, when nobody needs to look through them once more
 
 
 @main.command("list")

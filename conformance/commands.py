@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
@@ -58,9 +58,12 @@ def run_and_report(
 ) -> int:
     """Run, judge, render; the exit status."""
     chosen = choose(names, interpreter)
-    whole, said = extent.whole(select(root, globs))
-    corpus = extent.part(whole)
-    corpus.check()
+    with ThreadPoolExecutor(1) as beside:  # looks around while the cases are read
+        written = [folder / name for name in WRITTEN]
+        looking = beside.submit(surroundings, interpreter, written) if extent.cached else None
+        whole, said = extent.whole(select(root, globs))
+        corpus = extent.part(whole)
+        corpus.check()
     for sentence in said:
         click.echo(sentence, err=True)
     job = Job(
@@ -75,8 +78,9 @@ def run_and_report(
         asked_for=bool(names),
         repeat=extent.repeat,
         noted=extent.noted(whole),
+        cache=Cache(folder / "introductions", interpreter, looking.result()) if looking else None,
     )
-    ran = _run(job, folder if extent.cached else None)
+    ran = _run(job)
     excuses = excuses_from(list_of_known)
     made = report.build(corpus, [outcome.path for outcome in ran if outcome.path], excuses)
     if made.columns:
@@ -115,14 +119,11 @@ def choose(names: Sequence[str], interpreter: Interpreter) -> list[adapters.Adap
     return [adapter for adapter in adapters.find() if elsewhere or adapter.present()]
 
 
-def _run(job: Job, cached: Path | None) -> list[Ran]:
+def _run(job: Job) -> list[Ran]:
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         try:
-            if cached:
-                around = surroundings(job.interpreter, [cached / name for name in WRITTEN])
-                job = replace(job, cache=Cache(cached / "introductions", job.interpreter, around))
             return run(job, Bars(progress))
         except KeyboardInterrupt:
             progress.stop()

@@ -56,11 +56,12 @@ class Rounding:
             eps = dtypes.EPS[dtype]
             scale = scale + dtypes.SMALLEST_NORMAL[dtype]
         nudged = np.array(value)
-        size = nudged[1:].size
+        moved = nudged[1:]
+        size = moved.size
         start = self.drawn % (_SIGNS.size - size) if size < _SIGNS.size else 0
         signs = np.resize(_SIGNS[start:], size) if size > _SIGNS.size - start else _SIGNS[start : start + size]
         self.drawn += size
-        nudged[1:] += eps * scale[:1] * signs.reshape(nudged[1:].shape)
+        moved += eps * scale[:1] * signs.reshape(moved.shape)
         return nudged
 
 

@@ -12,7 +12,7 @@ from conformance.dialect import Dialect
 from conformance.fields import Floats
 from conformance.layers import Dense as DenseSettings
 from conformance.optimizers import Adam, AdamEntry
-from conformance.rounding import Rounding, copies
+from conformance.rounding import COPIES, Rounding, copies
 from conformance.steps import Fit
 
 
@@ -185,8 +185,8 @@ class AdamOptimizer(Optimizer):
 
     def correction(self, decayed: float, axes: int) -> Floats:
         """1 - beta^t, of which rounding takes more the less is left, as (R, 1, …)."""
-        exact = np.full((1,) * (axes - 1), 1 - decayed)
-        return self.rounding.nudge(copies(exact), np.full((1,) * axes, decayed))
+        ones = (1,) * (axes - 1)
+        return self.rounding.nudge(np.full((COPIES, *ones), 1 - decayed), np.full((1, *ones), decayed))
 
 
 def optimizer(step: Fit, dialect: Dialect, rounding: Rounding) -> Optimizer:

@@ -6,6 +6,7 @@ there are; what a round does follows from its number, as far as the machine keep
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import random
@@ -151,7 +152,8 @@ def kill(
         due = time.monotonic() - started >= after and arena.lines() >= lines
         found = chosen(psutil.Process(process.pid)) if due else []
         for each in found:
-            each.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended of itself
+                each.kill()
         if found:
             arena.log.append(f"{len(found)} killed at {arena.lines()} lines after {time.monotonic() - started:.2f} s")
             break
