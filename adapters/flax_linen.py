@@ -1,6 +1,7 @@
 """Drives flax.linen.BatchNorm through init and apply, as Flax's own guide to the layer does; mode jit compiles apply.
 
-batch_stats are mutable in training and in a call without the flag, not in inference.
+batch_stats are mutable in training and in a call without the flag, not in inference. A checkpoint is flax.serialization's
+msgpack, or in mode orbax what Orbax's StandardCheckpointer writes, and restores into the variables that there are.
 """
 
 import functools
@@ -36,7 +37,8 @@ def describe():
         "framework": "flax",
         "version": flax.__version__,
         "backend": "jax " + jax.__version__,
-        "modes": {"eager": {}, "jit": {}},
+        "modes": {"eager": {}, "jit": {}, "orbax": {}},
+        "about": {"orbax": ["restore"]},
         "dialect": {
             # use_fast_variance, set by default: https://github.com/google/flax/blob/018c99b/flax/linen/normalization.py
             "variance": "population",
@@ -157,7 +159,8 @@ def weighted_sum(output, upstream):
 jit = functools.partial(
     jax.jit, static_argnames=("module", "optimizer", "loss", "mutable", "use_running_average", "through")
 )
-FUNCTIONS = {"eager": (apply, gradients, train_step), "jit": (jit(apply), jit(gradients), jit(train_step))}
+EAGER = apply, gradients, train_step
+FUNCTIONS = {"eager": EAGER, "jit": tuple(jit(function) for function in EAGER), "orbax": EAGER}
 
 
 @functools.lru_cache(maxsize=None)
@@ -170,6 +173,12 @@ def make_optimizer(name, learning_rate, beta_1=None, beta_2=None, epsilon=None):
     raise Unsupported("the adapter has no optimizer " + name)
 
 
+def checkpointer():
+    import orbax.checkpoint  # takes a second, and is for its own mode alone
+
+    return orbax.checkpoint.StandardCheckpointer()
+
+
 class Model:
     """A module and its variables; `paths` says where among them each quantity is."""
 
@@ -177,6 +186,7 @@ class Model:
         jax.config.update("jax_enable_x64", dtype == "float64")
         self.module, self.shape, self.paths, self.dtype, self.optimizer_states = module, shape, paths, dtype, {}
         self.apply, self.gradients, self.train_step = FUNCTIONS[mode]
+        self.orbax = mode == "orbax"
         self.training, self.inference = (flag(True), flag(False)) if baked is None else ({}, {})
         sample = jnp.ones([1, *(size or 1 for size in shape)], dtype)
         self.variables = {"params": {}, **module.init(jax.random.key(0), sample, **self.inference)}
@@ -217,15 +227,34 @@ class Model:
         self.optimizer_states[through] = state
 
     def save(self, path):
+        if self.orbax:
+            return self.keep(path, self.variables)
         with open(path + ".msgpack", "wb") as file:
             file.write(serialization.to_bytes(self.variables))
 
     def restore(self, path, omit=()):
+        if self.orbax:
+            with checkpointer() as orbax:
+                if omit:
+                    self.keep(path + "_" + "_".join(omit), self.without(orbax.restore(path), omit))
+                    path += "_" + "_".join(omit)
+                self.variables = orbax.restore(path, self.variables)
+            return
         with open(path + ".msgpack", "rb") as file:
-            saved = flatten_dict(serialization.msgpack_restore(file.read()), keep_empty_nodes=True)
+            saved = self.without(serialization.msgpack_restore(file.read()), omit)
+        self.variables = serialization.from_state_dict(self.variables, saved)
+
+    def keep(self, path, variables):
+        """Write a checkpoint of Orbax, and wait for it."""
+        with checkpointer() as orbax:
+            orbax.save(path, variables, force=True)
+
+    def without(self, saved, omit):
+        """The variables of a checkpoint but for some quantities."""
+        found = flatten_dict(saved, keep_empty_nodes=True)
         for name in omit:
-            del saved[self.paths[name]]
-        self.variables = serialization.from_state_dict(self.variables, unflatten_dict(saved))
+            del found[self.paths[name]]
+        return unflatten_dict(found)
 
     def set(self, values):
         found = flatten_dict(self.variables, keep_empty_nodes=True)

@@ -8,6 +8,7 @@ exported:          each inference by what torch.export makes of the model then
 eval_to_freeze:    to freeze is eval(), once
 eval_and_no_grad:  to freeze is requires_grad_(False), and eval() again after each train()
 nonstrict:         load_state_dict(strict=False)
+safetensors:       save_model and load_model of safetensors.torch in place of torch.save and load_state_dict
 """
 
 from collections import OrderedDict
@@ -18,6 +19,11 @@ import torch
 from torch import nn
 from torch.nn.functional import mse_loss
 from torch.utils.checkpoint import checkpoint
+
+try:
+    import safetensors.torch as safetensors
+except ImportError:  # torch works without it
+    safetensors = None
 
 DEVICE = None  # CPU, which needs no copying
 BATCH_NORMS = {1: nn.BatchNorm1d, 2: nn.BatchNorm1d, 3: nn.BatchNorm2d, 4: nn.BatchNorm3d}  # by the rank of a sample
@@ -49,6 +55,8 @@ def describe():
             "eval_and_no_grad": {"frozen_training_call": "infers"},
             # https://docs.pytorch.org/tutorials/beginner/saving_loading_models.html
             "nonstrict": {"missing_statistics": "kept"},
+            # strict too, unless told otherwise: https://huggingface.co/docs/safetensors/api/torch
+            "safetensors": {},
         },
         "about": {
             "cumulative": ["START-3", "UPDATE-3", "RESTORE-4"],
@@ -58,6 +66,7 @@ def describe():
             "eval_to_freeze": ["freeze", "unfreeze"],
             "eval_and_no_grad": ["freeze", "unfreeze"],
             "nonstrict": ["restore"],
+            "safetensors": ["restore"],
         },
         "dialect": {
             # https://docs.pytorch.org/docs/stable/generated/torch.nn.modules.batchnorm.BatchNorm1d.html
@@ -256,9 +265,22 @@ class Model:
         self.freeze(of, recompile, trainable=True)
 
     def save(self, path):
-        torch.save(self.module.state_dict(), path + ".pt")
+        if self.how != "safetensors":
+            torch.save(self.module.state_dict(), path + ".pt")
+        elif safetensors:
+            safetensors.save_model(self.module, path + ".safetensors")
+        else:
+            raise Unsupported("the package safetensors is not installed")
 
     def restore(self, path, omit=()):
+        if self.how == "safetensors":
+            if omit:
+                saved = safetensors.load_file(path + ".safetensors")
+                safetensors.save_file(
+                    {key: saved[key] for key in saved.keys() - {self.keys[name] for name in omit}}, path
+                )
+            safetensors.load_model(self.module, path if omit else path + ".safetensors")
+            return
         saved = torch.load(path + ".pt", weights_only=True)
         for name in omit:
             del saved[self.keys[name]]
