@@ -3,7 +3,9 @@
 An update is part of what a training call returns; modes are set with eqx.nn.inference_mode, or given to a call.
 """
 
+import contextlib
 import functools
+import inspect
 
 import equinox as eqx
 import jax
@@ -11,12 +13,16 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+with contextlib.suppress(ImportError):  # since JAX 0.4.30
+    import jax.export
+
 ATTRIBUTES = {
     "batch_norm": {"gamma": "weight", "beta": "bias"},
     "dense": {"kernel": "weight", "bias": "bias"},
     "activation": {},
 }
 STATISTICS = ("moving_mean", "moving_variance")
+HAS_MODES = "mode" in inspect.signature(eqx.nn.BatchNorm.__init__).parameters  # before 0.13 it was ema, without a name
 
 
 class Unsupported(Exception):
@@ -35,8 +41,8 @@ def describe():
         "framework": "equinox",
         "version": eqx.__version__,
         "backend": "jax " + jax.__version__,
-        "modes": {"ema": ema, "batch": batch, "batch_jit": batch},
-        "about": {"batch_jit": ["COMPILE-1", "UPDATE-1", "START-1", "NUM-1", "NUM-2"]},
+        "modes": {"ema": ema, "batch": batch, "batch_jit": batch} if HAS_MODES else {"ema": ema},
+        "about": {"batch_jit": ["COMPILE-1", "UPDATE-1", "START-1", "NUM-1", "NUM-2"]} if HAS_MODES else {},
         "dialect": {
             # the call's flag goes before the constructor's, whose default is training:
             # https://github.com/patrick-kidger/equinox/blob/0e86976/equinox/nn/_batch_norm.py
@@ -75,7 +81,7 @@ def build(entry, mode, dtype):
         return getattr(jax.nn, entry["function"])
     if entry["kind"] == "dense":
         linear = eqx.nn.Linear(entry["inputs"], entry["units"], entry["use_bias"], key=jax.random.key(0))
-        return jax.tree.map(jnp.zeros_like, linear)
+        return jax.tree_util.tree_map(jnp.zeros_like, linear)
     if entry["scale"] != entry["center"]:
         raise Unsupported("channelwise_affine leaves out weight and bias together, or neither")
     if not entry.get("track", True):
@@ -88,7 +94,7 @@ def build(entry, mode, dtype):
         momentum=entry["momentum"],
         inference=entry["training"] is False,
         dtype=dtype,
-        mode=mode.replace("_jit", ""),
+        **({"mode": mode.replace("_jit", "")} if HAS_MODES else {}),
     )
 
 
@@ -203,9 +209,9 @@ class Model:
 
     def spec(self):
         """The filter of the parameters that are not frozen."""
-        spec = jax.tree.map(eqx.is_inexact_array, self.model)
+        spec = jax.tree_util.tree_map(eqx.is_inexact_array, self.model)
         for name in self.frozen:
-            fixed = jax.tree.map(lambda leaf: False, spec.parts[name])
+            fixed = jax.tree_util.tree_map(lambda leaf: False, spec.parts[name])
             spec = eqx.tree_at(lambda spec, name=name: spec.parts[name], spec, fixed)
         return spec
 
@@ -289,6 +295,8 @@ def flag(training):
 
 def index(norm):
     """Where a layer's two statistics are in the state."""
+    if not HAS_MODES:
+        return norm.state_index
     return norm.ema_state_index if norm.mode == "ema" else norm.batch_state_index
 
 

@@ -4,6 +4,7 @@ batch_stats are mutable in training and in a call without the flag, not in infer
 msgpack, or in mode orbax what Orbax's StandardCheckpointer writes, and restores into the variables that there are.
 """
 
+import contextlib
 import functools
 
 import flax
@@ -14,6 +15,9 @@ import optax
 from flax import linen as nn
 from flax import serialization
 from flax.traverse_util import flatten_dict, unflatten_dict
+
+with contextlib.suppress(ImportError):  # since JAX 0.4.30
+    import jax.export
 
 QUANTITIES = {
     "batch_norm": {

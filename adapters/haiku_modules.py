@@ -1,5 +1,6 @@
 """Drives hk.BatchNorm through hk.transform_with_state; mode jit compiles what it gives, as fit does in both modes."""
 
+import contextlib
 import functools
 import json
 
@@ -8,6 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+
+with contextlib.suppress(ImportError):  # since JAX 0.4.30
+    import jax.export
 
 PLACES = {  # {quantity: (module below the layer, its name there)}
     "batch_norm": {

@@ -6,6 +6,7 @@ model.updates. It is made anew when a trainable flag is changed. The bare call f
 functional:  keras.Model(inputs, outputs); a flag is baked into layer(inputs)
 sequential:  keras.Sequential([inputs, layer])
 nested:      a functional model as the only layer of another one
+v2_class:    functional, with the class of TensorFlow 2, which 1.15 has in tf.compat.v2
 """
 
 import shutil
@@ -24,9 +25,13 @@ if hasattr(tf, "enable_resource_variables"):
 
 READS = ("$KERAS_HOME/keras.json", "$HOME/.keras/keras.json")
 K = keras.backend
-NAMED = getattr(keras, "__version__", tf.__version__)  # before 1.9 tf.keras has no version of its own
+if hasattr(keras, "__version__"):
+    NAMED = keras.__version__
+else:  # from 1.5 to 1.8 it is not handed on
+    from tensorflow.python.keras._impl.keras import __version__ as NAMED
 VERSION = [int(part) for part in NAMED.split("-")[0].split(".")[:3]]
 STANDALONE = keras.__name__ == "keras"
+V2 = None if STANDALONE else getattr(getattr(tf, "compat", None), "v2", None)
 OPTIMIZERS = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}
 
 
@@ -39,8 +44,15 @@ def describe():
         "framework": "keras" if STANDALONE else "tf.keras",
         "version": NAMED,
         "backend": "tensorflow " + tf.__version__,
-        "modes": {"functional": {}, "sequential": {}, "nested": {}},
-        "about": {"nested": ["FREEZE-4", "FREEZE-5", "FREEZE-7", "MODE-9", "RESTORE-1"]},
+        "modes": dict(
+            {"functional": {}, "sequential": {}, "nested": {}},
+            # https://github.com/tensorflow/tensorflow/blob/10f7d23b9c/tensorflow/python/keras/layers/normalization_v2.py
+            **({"v2_class": {"frozen_training_call": "infers"}} if V2 else {}),
+        ),
+        "about": dict(
+            {"nested": ["FREEZE-4", "FREEZE-5", "FREEZE-7", "MODE-9", "RESTORE-1"]},
+            **({"v2_class": ["freeze", "unfreeze", "FREEZE-6"]} if V2 else {}),
+        ),
         "dialect": {
             # standalone from 2.1.4 on: https://github.com/keras-team/keras/pull/9028
             # the others undocumented, as observed
@@ -91,7 +103,8 @@ def make_layer(entry, mode, made):
         if not entry.get("track", True):
             raise Unsupported("a layer without moving statistics is not there")
         settings = ("momentum", "epsilon", "center", "scale", "trainable", "dtype")
-        return keras.layers.BatchNormalization(name=name, **{setting: entry[setting] for setting in settings})
+        layers = V2.keras.layers if mode == "v2_class" else keras.layers
+        return layers.BatchNormalization(name=name, **{setting: entry[setting] for setting in settings})
     if kind == "dense":
         return keras.layers.Dense(entry["units"], use_bias=entry["use_bias"], kernel_initializer="zeros", name=name)
     return keras.layers.Activation(entry["function"], name=name)

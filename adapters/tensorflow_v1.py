@@ -6,7 +6,10 @@ update_ops:       a placeholder says whether to train, and training runs tf.Grap
 no_update_ops:    training forgets to run them, so that the statistics never move
 python_flags:     training=True and training=False are two calls that share variables by name and reuse
 saver_trainable:  the Saver is given the trainable variables only, so that the statistics are in no checkpoint
+contrib:          like update_ops, with tf.contrib.layers.batch_norm, which TensorFlow 2 does not have
 """
+
+import inspect
 
 import tensorflow as tf
 
@@ -25,7 +28,10 @@ def describe():
     return {
         "framework": "tensorflow",
         "version": tf.__version__,
-        "modes": {"update_ops": {}, "no_update_ops": {}, "python_flags": {}, "saver_trainable": {}},
+        "modes": dict(
+            {"update_ops": {}, "no_update_ops": {}, "python_flags": {}, "saver_trainable": {}},
+            **({"contrib": contrib()} if hasattr(tf, "contrib") else {}),
+        ),
         "about": {
             "no_update_ops": ["UPDATE-5"],
             "python_flags": ["UPDATE-3", "MODE-1", "MODE-2", "MODE-5", "FREEZE-6", "AXES-1", "STRUCT-1"],
@@ -57,14 +63,33 @@ def describe():
     }
 
 
+def contrib():
+    """Undocumented, as observed, but for is_training=True, which is the default; later versions fuse by default."""
+    fuses = inspect.signature(tf.contrib.layers.batch_norm).parameters["fused"].default is None
+    fused = {"variance": "sample", "single_value_variance": "population"} if fuses else {}
+    return dict({"bare_call": "trains", "frozen_training_call": "trains"}, **fused)
+
+
 def use(device):
     tf.device(device).__enter__()  # for good: nothing else in TensorFlow sets a device
 
 
-def batch_norm(x, entry, training, reuse):
+def batch_norm(x, entry, training, reuse, mode):
     if not entry.get("track", True):
         raise Unsupported("a layer without moving statistics is not there")
     flag = training if entry["training"] is None else entry["training"]
+    if mode == "contrib":
+        return tf.contrib.layers.batch_norm(
+            x,
+            decay=entry["momentum"],
+            epsilon=entry["epsilon"],
+            center=entry["center"],
+            scale=entry["scale"],
+            trainable=entry["trainable"],
+            scope=entry["name"],
+            reuse=reuse,
+            **({} if flag is None else {"is_training": flag}),
+        )
     return tf.layers.batch_normalization(
         x,
         momentum=entry["momentum"],
@@ -89,7 +114,7 @@ def dense(x, entry, reuse):
     )
 
 
-def stack(x, entries, training, reuse, met):
+def stack(x, entries, training, reuse, met, mode):
     """Adds the layers to the graph; `met` are the entries so far by name, which `again` refers to."""
     for entry in entries:
         kind, again = entry["kind"], entry["kind"] == "again"
@@ -98,9 +123,9 @@ def stack(x, entries, training, reuse, met):
             kind = entry["kind"]
         met[entry["name"]] = entry
         if kind == "model":
-            x = stack(x, entry["layers"], training, reuse or again, met)
+            x = stack(x, entry["layers"], training, reuse or again, met, mode)
         elif kind == "batch_norm":
-            x = batch_norm(x, entry, training, reuse or again)
+            x = batch_norm(x, entry, training, reuse or again, mode)
         elif kind == "dense":
             x = dense(x, entry, reuse or again)
         else:
@@ -123,10 +148,10 @@ def sample_shape(entries):
 class Branch:
     """Layers on a placeholder of their own: `output`, and the `updates` that belong to it."""
 
-    def __init__(self, entries, dtype, training, reuse):
+    def __init__(self, entries, dtype, training, reuse, mode):
         others = tf.get_collection(tf.GraphKeys.UPDATE_OPS)
         self.x = tf.placeholder(dtype, [None] + sample_shape(entries))
-        self.output = stack(self.x, entries, training, reuse, {})
+        self.output = stack(self.x, entries, training, reuse, {}, mode)
         self.updates = [op for op in tf.get_collection(tf.GraphKeys.UPDATE_OPS) if op not in others]
         self.targets = tf.placeholder(dtype, self.output.shape)
         self.loss = tf.reduce_mean(tf.square(self.output - self.targets))
@@ -163,7 +188,7 @@ class Network:
             if through not in self.parts:
                 raise Unsupported("there is no model " + through)
             with self.graph.as_default():
-                self.branches[key] = Branch(self.parts[through], self.dtype, flag, reuse=bool(self.branches))
+                self.branches[key] = Branch(self.parts[through], self.dtype, flag, bool(self.branches), self.driven)
         return self.branches[key]
 
     def run(self, fetches, training, feed):
@@ -172,7 +197,8 @@ class Network:
         return self.session.run(fetches, feed)
 
     def updates(self, branch, training):
-        return branch.updates if training and self.driven != "no_update_ops" else []
+        trains = training or (training is None and self.driven == "contrib")
+        return branch.updates if trains and self.driven != "no_update_ops" else []
 
     def call(self, x, training=None, through=None):
         branch = self.branch(through, training)

@@ -11,6 +11,7 @@ nested:      a functional model as the only layer of another one
 h5:          functional, with save_weights in HDF5
 savedmodel:  functional, with save and load_model of the whole model as a SavedModel
 archive:     functional, with save and load_model of the whole model as a .keras file
+v1_class:    functional, with the class of TensorFlow 1, which tf.keras has in tf.compat.v1
 """
 
 import importlib
@@ -30,6 +31,7 @@ except ImportError:
 
 # of tf.keras in TensorFlow 2.15 only the package that it comes from has one
 VERSION = getattr(keras, "__version__", None) or importlib.import_module("keras").__version__
+V1 = tf.compat.v1.keras.layers.BatchNormalization if keras is tf.keras else None
 OPTIMIZERS = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}
 BARE = ("layer", "graph", "fused", "unfused")
 WHOLE = {"savedmodel": "", "archive": ".keras"}  # {mode: suffix of a file or folder that holds the whole model}
@@ -63,6 +65,9 @@ def describe():
             "h5": {"missing_statistics": "refused"},
             "savedmodel": whole,
             "archive": whole,
+            # it says of 1.* that a frozen layer does not switch to inference, but that its updates are not run
+            # https://github.com/tensorflow/tensorflow/blob/r2.0/tensorflow/python/keras/layers/normalization_v2.py
+            **({"v1_class": {"frozen_training_call": "batch_statistics"}} if V1 else {}),
         },
         "about": {
             "sequential": ["call", "freeze", "unfreeze"],
@@ -72,6 +77,7 @@ def describe():
             "h5": ["restore"],
             "savedmodel": ["restore", "export"],
             "archive": ["restore"],
+            **({"v1_class": ["freeze", "unfreeze", "FREEZE-6"]} if V1 else {}),
         },
         "dialect": {
             # the one var(batch) that also normalises: https://keras.io/2/api/layers/normalization_layers/batch_normalization
@@ -120,7 +126,7 @@ def batch_norm(entry, mode):
         raise Unsupported("a layer without moving statistics is not there")
     settings = ("momentum", "epsilon", "center", "scale", "trainable", "dtype")
     fused = {"fused": True, "unfused": False}.get(mode)
-    return keras.layers.BatchNormalization(
+    return (V1 if mode == "v1_class" else keras.layers.BatchNormalization)(
         name=entry["name"], **given(fused=fused, **{setting: entry[setting] for setting in settings})
     )
 

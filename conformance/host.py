@@ -40,7 +40,7 @@ ARRAYS = ("mask", "targets", "upstream", "validation", "validation_targets")
 
 def take_streams():
     """Keep stdin and stdout for the protocol; whatever the framework prints goes to stderr."""
-    requests, answers = os.fdopen(os.dup(0), "rb", 1 << 16), os.fdopen(os.dup(1), "wb", 1 << 16)
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(2, 1)
