@@ -57,10 +57,9 @@ def run_and_report(
     extent: Extent,
 ) -> int:
     """Run, judge, render; the exit status."""
-    chosen = choose(names, interpreter)
+    chosen, excuses = choose(names, interpreter), excuses_from(list_of_known)
     with ThreadPoolExecutor(1) as beside:  # looks around while the cases are read
-        written = [folder / name for name in WRITTEN]
-        looking = beside.submit(surroundings, interpreter, written) if extent.cached else None
+        looking = beside.submit(cache_of, folder, interpreter) if extent.cached else None
         whole, said = extent.whole(select(root, globs))
         corpus = extent.part(whole)
         corpus.check()
@@ -78,21 +77,39 @@ def run_and_report(
         asked_for=bool(names),
         repeat=extent.repeat,
         noted=extent.noted(whole),
-        cache=Cache(folder / "introductions", interpreter, looking.result()) if looking else None,
+        cache=looking.result() if looking else None,
     )
-    ran = _run(job)
-    excuses = excuses_from(list_of_known)
+    every = select(root, ()) if globs or len(corpus.ids) < len(whole.ids) else corpus
+    return reported(_run(job), corpus, every, excuses, folder, extent, asked_for=bool(names))
+
+
+def reported(
+    ran: Sequence[Ran],
+    corpus: Corpus,
+    every: Corpus,
+    excuses: list[known.Entry],
+    folder: Path,
+    extent: Extent,
+    *,
+    asked_for: bool,
+) -> int:
+    """Judge what was run, print it, and render the page of every case; the exit status."""
     made = report.build(corpus, [outcome.path for outcome in ran if outcome.path], excuses)
     if made.columns:
         print_report(made)
     if extent.annotate:
         click.echo("\n".join(annotated(made, corpus, Path.cwd())))
-    every = select(root, ()) if globs or len(corpus.ids) < len(whole.ids) else corpus
     page = render(made, every, excuses, folder) if extent.page else None
-    status = ended(ran, made, asked_for=bool(names))
+    status = ended(ran, made, asked_for=asked_for)
     if page and status in (GREEN, RED):
         click.echo(f"report: {page}")
     return status
+
+
+def cache_of(folder: Path, interpreter: Interpreter) -> Cache:
+    """What allows the observations in a report's folder to stand, in the surroundings of now."""
+    around = surroundings(interpreter, [folder / name for name in WRITTEN])
+    return Cache(folder / "introductions", interpreter, around)
 
 
 def ended(ran: Sequence[Ran], made: report.Report, *, asked_for: bool) -> int:

@@ -128,17 +128,17 @@ def fragment(page):
     return page.evaluate("location.hash.slice(1)")
 
 
-def shows(page, *titles):
+def expect_titles(page, *titles):
     """A view has these headings, now or as soon as the browser has told the page of its new address."""
     expect(page.locator("h2:visible")).to_have_text(list(titles))
 
 
-def leads_to(page, fragment):
+def expect_address(page, fragment):
     """The address ends in a fragment, now or soon."""
     expect(page).to_have_url(re.compile(re.escape(f"#{fragment}") + "$"))
 
 
-def lists(page, *cases):
+def expect_rows(page, *cases):
     """The matrix has the rows of these cases, now or soon."""
     expect(page.locator(".block tbody tr:not(.subject):visible .short")).to_have_text(list(cases))
 
@@ -152,7 +152,7 @@ def heads(page):
 def test_every_view_is_opened_by_its_link(visit, page_file, fragment):
     """A link leads to its view, alone, with its heading; a link to what is gone says so."""
     page = visit(page_file, fragment)
-    shows(page, VIEWS[fragment])
+    expect_titles(page, VIEWS[fragment])
 
 
 def test_a_link_is_followed_and_the_way_back_too(visit, page_file):
@@ -161,13 +161,13 @@ def test_a_link_is_followed_and_the_way_back_too(visit, page_file):
     cell = page.locator(".block tbody tr:not(.subject) td").first
     cell.hover()
     cell.get_by_role("link").click()
-    leads_to(page, f"case/freeze/some_case/{ONE.replace('%2B', '+')}")
+    expect_address(page, f"case/freeze/some_case/{ONE.replace('%2B', '+')}")
     page.get_by_role("link", name="All targets in this case").click()
-    leads_to(page, "case/freeze/some_case")
+    expect_address(page, "case/freeze/some_case")
     expect(page.locator("#drawn h2")).to_be_focused()
     page.go_back()
     page.go_back()
-    shows(page, "All results")
+    expect_titles(page, "All results")
 
 
 def test_a_case_shows_classes_causes_and_numbers(visit, page_file):
@@ -240,8 +240,8 @@ def test_two_targets_are_compared(visit, page_file):
     """The conventions in which they differ, the cases in which they do, and why; the other target can be chosen."""
     page = visit(page_file, f"target/{ONE}")
     page.get_by_label("Compare with").select_option(label="keras_layers[layer] · keras 3.15.1 on tensorflow 2.21.0")
-    leads_to(page, f"pair/{ONE.replace('%2B', '+')}/{TWO}")
-    shows(page, "torch_nn[module] and keras_layers[layer]")
+    expect_address(page, f"pair/{ONE.replace('%2B', '+')}/{TWO}")
+    expect_titles(page, "torch_nn[module] and keras_layers[layer]")
     text = page.locator("#drawn").inner_text()
     assert "Of 2 cases that both were given they behave differently in 2, alike in 0." in text
     assert "variance: sample, not population" in text
@@ -304,7 +304,7 @@ def test_the_filter_leaves_what_fits(visit, page_file, query, cases, targets):
     empty = not cases or not targets
     for view in (page, visit(page_file, fragment(page))):
         assert query == view.get_by_label("Filter").input_value()
-        lists(view, *cases)
+        expect_rows(view, *cases)
         expect(heads(view)).to_have_count(targets)
         assert empty == view.locator("#nothing").is_visible()
         assert ("Nothing found" in view.locator("#found").inner_text()) == empty
@@ -327,39 +327,39 @@ def test_the_keyboard_reaches_everything(visit, page_file):
     page = visit(page_file)
     page.keyboard.press("Control+k")
     page.keyboard.type("tag:update")
-    lists(page, "variance")
+    expect_rows(page, "variance")
     page.keyboard.press("Escape")
-    lists(page, "some_case", "variance")
+    expect_rows(page, "some_case", "variance")
     page.locator(".block a[tabindex='0']").focus()
     for key in ("ArrowRight", "ArrowDown", "ArrowDown", "ArrowRight"):
         page.keyboard.press(key)
     expect(page.locator(":focus")).to_have_attribute("href", re.compile("update/variance"))
     expect(page.locator(".peek:visible")).to_contain_text(re.compile("conforms|diverges"))
     page.keyboard.press("Enter")
-    shows(page, UPDATE.text.title)
+    expect_titles(page, UPDATE.text.title)
 
 
 def test_subjects_are_folded(visit, page_file):
     """What is folded stands in the address."""
     page = visit(page_file)
     page.get_by_role("button", name="freeze").click()
-    lists(page, "variance")
-    lists(visit(page_file, fragment(page)), "variance")
+    expect_rows(page, "variance")
+    expect_rows(visit(page_file, fragment(page)), "variance")
     page.get_by_role("button", name="Unfold all").click()
-    lists(page, "some_case", "variance")
+    expect_rows(page, "some_case", "variance")
 
 
 def test_the_row_with_most_classes_can_come_first(visit, tmp_path):
     """The order stands in the address."""
     file = written(tmp_path, [FREEZE, UPDATE], (TORCH, [seen(FREEZE), seen(UPDATE, SAMPLED)]), (LAYER, [seen(UPDATE)]))
     page = visit(file)
-    lists(page, "some_case", "variance")
+    expect_rows(page, "some_case", "variance")
     page.get_by_label("Order").select_option("disagreement")
-    lists(page, "variance", "some_case")
-    leads_to(page, "matrix?sort=disagreement")
-    lists(visit(file, fragment(page)), "variance", "some_case")
+    expect_rows(page, "variance", "some_case")
+    expect_address(page, "matrix?sort=disagreement")
+    expect_rows(visit(file, fragment(page)), "variance", "some_case")
     page.get_by_label("Order").select_option("")
-    lists(page, "some_case", "variance")
+    expect_rows(page, "some_case", "variance")
 
 
 def test_a_script_and_a_command_are_copied(visit, page_file):
@@ -452,7 +452,7 @@ def check_with_axe(page):
 def test_without_a_script_there_is_a_table(visit, page_file):
     """The matrix, the questions and the legend can be read, links to cases lead somewhere, the controls are gone."""
     page = visit(page_file, "case/update/variance", scripted=False)
-    lists(page, "some_case", "variance")
+    expect_rows(page, "some_case", "variance")
     assert page.locator("article", has_text="Divided by what?").is_visible()
     assert "Without JavaScript" in page.locator("main").inner_text()
     assert not page.locator(".search").is_visible()
@@ -500,7 +500,7 @@ def test_an_old_browser_gets_the_plain_table(browser, page_file):
     page = browser.new_page()
     page.add_init_script("delete window.DecompressionStream")
     page.goto(f"file://{page_file}")
-    lists(page, "some_case", "variance")
+    expect_rows(page, "some_case", "variance")
     assert not page.locator(".search").is_visible()
     page.close()
 
@@ -528,7 +528,7 @@ def compared_file(tmp_path_factory):
 def test_a_comparison_opens_with_what_changed(visit, compared_file):
     """Every kind is counted; changes that count are told in words, what came or went by target."""
     page = visit(compared_file)
-    shows(page, "What changed")
+    expect_titles(page, "What changed")
     counts = ["▼ regressed 1", "▲ fixed 1", "≠ changed 1", "+ new 2", "− removed 2", "= same 1"]
     assert ["everything", *counts] == page.locator("#kinds a").all_inner_texts()
     rows = [text.split("\t") for text in page.locator("#listed tbody tr").all_inner_texts()]
@@ -549,7 +549,7 @@ def test_what_is_the_same_is_greyed_and_not_hidden(visit, compared_file):
     same = page.locator("#changes tr[data-case='5'] td").first
     assert ("same", "=") == (same.get_attribute("class"), same.text_content())
     page.get_by_role("link", name="fixed 1").click()
-    leads_to(page, "compare?q=change%3Afixed")
+    expect_address(page, "compare?q=change%3Afixed")
     for view in (page, visit(compared_file, fragment(page))):
         expect(view.locator("#changes tr[data-case]:visible .short")).to_have_text(["fixed"])
         expect(view.locator("#listed h3")).to_have_text("▲ fixed 1 was red, and is green", use_inner_text=True)
