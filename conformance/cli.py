@@ -18,14 +18,14 @@ from conformance.cli_options import CASES, RUNS
 from conformance.cli_questions import QUESTIONS
 from conformance.cli_timeline import timeline
 
-GREEN, RED, BAD_USAGE, CANNOT_RUN = 0, 1, 2, 3
+GREEN, RED, BAD_USAGE, CANNOT_RUN, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 class Group(click.Group):
     """Commands whose bad input ends in a message and status 2, and a full disk in one and 3, never in a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; bad input, and what the system refuses, is told and ends with its status."""
+        """Run the command; bad input, and what the system refuses, is told and ends with its status; so does Ctrl-C."""
         from conformance.strict_yaml import BadInput
 
         try:
@@ -34,6 +34,8 @@ class Group(click.Group):
             for problem in error.problems:
                 click.echo(problem, err=True)
             sys.exit(BAD_USAGE)
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
         except BrokenPipeError:
             sys.exit(GREEN)
         except OSError as error:

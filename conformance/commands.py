@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from conformance import adapters, known, places, report, runs, smoke
 from conformance.annotate import annotated
 from conformance.cache import Cache, surroundings
-from conformance.cli import BAD_USAGE, CANNOT_RUN, GREEN, RED
+from conformance.cli import BAD_USAGE, CANNOT_RUN, GREEN, INTERRUPTED, RED
 from conformance.compare import Comparison, compare
 from conformance.corpus import Corpus, select
 from conformance.extent import Extent
@@ -145,7 +145,7 @@ def _run(job: Job) -> list[Ran]:
         except KeyboardInterrupt:
             progress.stop()
             click.echo(f"interrupted; what was seen is in {job.folder}, --resume goes on from there", err=True)
-            sys.exit(130)
+            sys.exit(INTERRUPTED)
 
 
 def excuses_from(path: Path | None) -> list[known.Entry]:

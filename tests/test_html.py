@@ -353,7 +353,7 @@ def test_steps_after_an_error_are_named(report_of):
     line = seen(CASE)
     line["steps"][1] = {"quantities": {}, "raised": ["ValueError", "no"]}
     stages, _ = table(report_of([CASE], (TORCH, [line])).columns[0].results[CASE.id], CASE)
-    assert Stage("predict batch", "ValueError: no", [], []) == stages[1]
+    assert Stage("ValueError: no", [], []) == stages[1]
 
 
 def test_reasons_and_exceptions_are_on_the_page(report_of):

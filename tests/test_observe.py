@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -218,11 +219,21 @@ def test_a_run_that_is_killed_leaves_what_it_has_seen(slow: tuple[list[str], Pat
     assert [] == left_behind(token, within=5)
 
 
-def test_an_import_that_hangs_can_be_interrupted(tmp_path: Path, token: str) -> None:
-    """A framework that takes long to start does not hold up Ctrl-C, and is not left behind."""
+def started(pid: int, script: str) -> bool:
+    """Whether a process has started a script, or is past it and has started the host."""
+    found = ""
+    for child in psutil.Process(pid).children():
+        with contextlib.suppress(psutil.Error):  # it has ended meanwhile
+            found += " ".join(child.cmdline())
+    return script in found or "host.py" in found
+
+
+@pytest.mark.parametrize("script", ["surroundings.py", "host.py"])
+def test_a_start_can_be_interrupted(tmp_path: Path, token: str, script: str) -> None:
+    """Neither a look around nor an import that hangs holds up Ctrl-C, and nothing is left behind."""
     command = conformance("run", FAULTS / "import_hangs.py", "--cases", CASES, "-o", tmp_path)
     process = interruptible(command)
-    while not psutil.Process(process.pid).children():
+    while not started(process.pid, script):
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=20)
