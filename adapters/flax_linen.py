@@ -240,8 +240,8 @@ class Model:
         if self.orbax:
             with checkpointer() as orbax:
                 if omit:
-                    self.keep(path + "_" + "_".join(omit), self.without(orbax.restore(path), omit))
-                    path += "_" + "_".join(omit)
+                    whole, path = path, "_".join([path, *omit])
+                    self.keep(path, self.without(orbax.restore(whole), omit))
                 self.variables = orbax.restore(path, self.variables)
             return
         with open(path + ".msgpack", "rb") as file:

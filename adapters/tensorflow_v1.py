@@ -78,28 +78,15 @@ def batch_norm(x, entry, training, reuse, mode):
     if not entry.get("track", True):
         raise Unsupported("a layer without moving statistics is not there")
     flag = training if entry["training"] is None else entry["training"]
+    settings = {name: entry[name] for name in ("epsilon", "center", "scale", "trainable")}
     if mode == "contrib":
+        given = {} if flag is None else {"is_training": flag}
         return tf.contrib.layers.batch_norm(
-            x,
-            decay=entry["momentum"],
-            epsilon=entry["epsilon"],
-            center=entry["center"],
-            scale=entry["scale"],
-            trainable=entry["trainable"],
-            scope=entry["name"],
-            reuse=reuse,
-            **({} if flag is None else {"is_training": flag}),
+            x, decay=entry["momentum"], scope=entry["name"], reuse=reuse, **dict(settings, **given)
         )
+    given = {} if flag is None else {"training": flag}
     return tf.layers.batch_normalization(
-        x,
-        momentum=entry["momentum"],
-        epsilon=entry["epsilon"],
-        center=entry["center"],
-        scale=entry["scale"],
-        trainable=entry["trainable"],
-        name=entry["name"],
-        reuse=reuse,
-        **({} if flag is None else {"training": flag}),
+        x, momentum=entry["momentum"], name=entry["name"], reuse=reuse, **dict(settings, **given)
     )
 
 

@@ -104,11 +104,9 @@ def main():
     """Look around and say so."""
     try:
         module = foreign()
-        answer = (
-            {"uncertain": "%s has a say in imports" % module}
-            if module
-            else {"files": digest(sys.argv[2:], sys.argv[1].split(os.pathsep))}
-        )
+        written, folders = sys.argv[1].split(os.pathsep), sys.argv[2:]
+        uncertain = {"uncertain": "%s has a say in imports" % module}
+        answer = uncertain if module else {"files": digest(folders, written)}
     except OSError as error:
         answer = {"uncertain": "%s: %s" % (error.filename, error.strerror)}
     print(json.dumps(answer))
