@@ -7,7 +7,7 @@ the reference, or from another target's observations.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cache
 from typing import Any, NoReturn
@@ -27,6 +27,7 @@ from conformance.runs import Target
 from conformance.wire import decode
 
 LEAST = 1e-5  # what a script allows for in any case
+NUMPY = {"bfloat16": "float32"}  # what NumPy holds its values in
 MOST = 64  # numbers of an array that a script spells out, if not more are needed to see the divergence
 
 
@@ -36,16 +37,31 @@ class NoScript(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a step should show.
+    """What a step should show; None is a quantity that should not be there.
 
     departing: the quantities that do not, with the row of their worst element. bounds: how far honest arithmetic may
-    be off in each.
+    be off in each. dtypes: what the dtype should be of those that have another.
     """
 
     raises: bool
-    quantities: Mapping[str, NDArray[Any]]
+    quantities: Mapping[str, NDArray[Any] | None]
     departing: Mapping[str, int] = field(default_factory=dict)
     bounds: Mapping[str, float] = field(default_factory=dict)
+    dtypes: Mapping[str, str] = field(default_factory=dict)
+
+    def beside(self, step: Iterable[Compared]) -> Wanted:
+        """The same, told what of it was not seen."""
+        apart = [(item, item.divergence) for item in step if item.divergence]
+        return replace(
+            self,
+            quantities={**self.quantities, **{item.name: None for item, _ in apart if item.expected is None}},
+            departing={item.name: (divergence.index or (0,))[0] for item, divergence in apart},
+            dtypes={
+                item.name: divergence.what.rpartition(" ")[2]
+                for item, divergence in apart
+                if divergence.what.startswith("has the dtype")
+            },
+        )
 
 
 def wanted(outcomes: Sequence[Outcome]) -> list[Wanted]:
@@ -71,17 +87,10 @@ def judged(result: Result) -> list[Wanted]:
         Wanted(
             index in result.refused,
             {item.name: item.expected for item in step if item.expected is not None},
-            rows(step),
-            {item.name: bound(item.scale) for item in step if item.scale is not None},
-        )
+            bounds={item.name: bound(item.scale) for item in step if item.scale is not None},
+        ).beside(step)
         for index, step in enumerate(result.steps)
     ]
-
-
-def rows(step: Iterable[Compared]) -> dict[str, int]:
-    """The quantities that depart in a step, with the row of the worst element."""
-    apart = (item for item in step if item.divergence and item.expected is not None)
-    return {item.name: (item.divergence.index or (0,))[0] for item in apart if item.divergence}
 
 
 def seen(steps: Sequence[Mapping[str, Any]]) -> list[Wanted]:
@@ -109,7 +118,7 @@ def script(case: Case, target: Target, steps: Sequence[Mapping[str, Any]], shows
         data={name: given(case, name) for name in case.data},
         ranks={name: array.ndim for name, array in case.data.items()},
         dtype=case.text.dtype,
-        steps=list(numbered(case, steps, shows)),
+        steps=[{**step, "rebuilt": rebuilt(asked, step["settings"])} for step in numbered(case, steps, shows)],
         verbs={step.verb for step in case.text.steps},
     )
     return text.strip("\n") + "\n"
@@ -118,6 +127,17 @@ def script(case: Case, target: Target, steps: Sequence[Mapping[str, Any]], shows
 def network(asked: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The layers of a case; a single one is a network of one."""
     return asked.get("network") or [{"kind": "batch_norm", "name": "layer", **asked["layer"]}]
+
+
+def rebuilt(asked: Mapping[str, Any], settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The layers as a program builds them before it restores: nothing assigned, and its own settings."""
+
+    def anew(entry: dict[str, Any]) -> dict[str, Any]:
+        nested = {"layers": [anew(each) for each in entry["layers"]]} if "layers" in entry else {}
+        width = {"shape": [*entry["shape"][:-1], settings["features"]]} if "features" in settings else {}
+        return {**entry, **settings, **width, **nested, "variables": {}}
+
+    return [anew(entry) for entry in network(asked)]
 
 
 @cache
@@ -155,7 +175,7 @@ def plain(entry: dict[str, Any]) -> dict[str, Any]:
 def given(case: Case, name: str) -> str:
     """An array of a case as an expression."""
     value, array = case.text.data[name], case.data[name]
-    dtype = "float32" if case.text.dtype == "bfloat16" else case.text.dtype
+    dtype = NUMPY.get(case.text.dtype, case.text.dtype)
     if isinstance(value, Drawn) and not value.skip and array.size > MOST:
         method = "random_sample" if value.normal is None else "standard_normal"
         factor = f" * {value.scale}" if value.scale != 1 else ""
@@ -164,14 +184,16 @@ def given(case: Case, name: str) -> str:
         return f'({drawn}).astype("{dtype}")'
     if not array.size:
         return f'np.zeros({list(array.shape)}, "{dtype}")'
-    return f'np.array({literal(array)}, "{dtype}")'
+    return f'np.array({literal(array, dtype)}, "{dtype}")'
 
 
-def literal(array: NDArray[Any]) -> str:
-    """An array as nested lists of the shortest numbers."""
+def literal(array: NDArray[Any] | None, dtype: str = "float32") -> str:
+    """An array of a type as nested lists of the shortest numbers."""
+    if array is None:
+        return "None"
     if array.ndim:
-        return "[" + ", ".join(literal(row) for row in array) + "]"
-    number = array.astype(np.float32) if array.dtype == np.float64 else array
+        return "[" + ", ".join(literal(row, dtype) for row in array) + "]"
+    number = array.astype(NUMPY.get(dtype, dtype))
     if not np.isfinite(number):
         return f"float('{number}')"
     text = str(number)
@@ -180,7 +202,7 @@ def literal(array: NDArray[Any]) -> str:
 
 def numbered(case: Case, steps: Sequence[Mapping[str, Any]], shows: Sequence[Wanted]) -> Iterator[dict[str, Any]]:
     """The steps as a template gets them, each with what it should show: what changes, or was seen to, or departs."""
-    before: Mapping[str, NDArray[Any]] = {}
+    before: Mapping[str, NDArray[Any] | None] = {}
     sent_before: Mapping[str, Any] = {}
     for number, (step, sent, want) in enumerate(zip(case.text.steps, steps, shows, strict=True), 1):
         told: dict[str, Any] = {"omit": [], "settings": {}, "recompile": False} | instruction(step, case.text.dtype)
@@ -192,7 +214,7 @@ def numbered(case: Case, steps: Sequence[Mapping[str, Any]], shows: Sequence[Wan
             if name in want.departing
             or name not in before
             or quantities.get(name) != sent_before.get(name)
-            or not np.array_equal(before[name], value, equal_nan=True)
+            or not same(before[name], value)
         }
         before, sent_before = want.quantities, quantities
         raises = want.raises or "raised" in sent
@@ -204,12 +226,19 @@ def numbered(case: Case, steps: Sequence[Mapping[str, Any]], shows: Sequence[Wan
             "wants_error": want.raises,
             "expected": fresh,
             "bounds": {name: want.bounds[name] for name in fresh if want.bounds.get(name, 0) > LEAST},
+            "dtypes": dict(want.dtypes),
+            "extra": "None" in fresh.values(),
             "assigned": assigned,
         } | told
 
 
-def cut(array: NDArray[Any], row: int) -> NDArray[Any]:
+def same(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
+    """Whether two arrays have the same numbers, or neither is there."""
+    return one is other if one is None or other is None else np.array_equal(one, other, equal_nan=True)
+
+
+def cut(array: NDArray[Any] | None, row: int) -> NDArray[Any] | None:
     """The first rows of an array that is large, up to one that must be seen."""
-    if array.size <= MOST:
+    if array is None or array.size <= MOST:
         return array
     return array[: max(row + 1, MOST // max(array[:1].size, 1), 1)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain, repeat
 from pathlib import Path
 
 import click
@@ -45,8 +46,9 @@ def reproduce(case_id: str, pattern: str, root: Path, folder: Path, like: str | 
         shows = [
             replace(each, bounds=here.bounds) for each, here in zip(repro.seen(theirs["steps"]), shows, strict=True)
         ]
-    departing = [repro.rows(step) for step in result.steps] + [{}] * len(shows)
-    shows = [replace(each, departing=found) for each, found in zip(shows, departing, strict=False)]
+    else:
+        judged = chain(result.steps, repeat(()))
+        shows = [each.beside(step) for each, step in zip(shows, judged, strict=False)]
     try:
         return Reproduced(repro.script(case, run.header.target, line["steps"], shows), case, run, result)
     except repro.NoScript as error:

@@ -3,9 +3,9 @@
 Usage: python tests/check_scripts.py TARGET [--as OTHER ...] [GLOB ...]      in the environment of its framework
 
 Each divergence among the committed runs must be seen again, at the same step first; cases that conform, of which every
-eighth is taken, must show no difference. With globs, all cases that match. With --as, other scripts expect what another
-target showed: a layer that was ported does the same, and differs first where the conventions do. Exits 1 where a script
-says something else.
+eighth is taken, must show no difference. With globs, all cases that match. With --as, the scripts expect what another
+target showed instead: a layer that was ported does the same, and differs first where the conventions do. Exits 1 where
+a script says something else, and where there is none for a divergence.
 """
 
 from __future__ import annotations
@@ -68,7 +68,11 @@ def check(run: Run, globs: tuple[str, ...], other: Run | None) -> Counter[str]:
             like = str(other.path) if other else None
             script = reproduce(case.id, str(run.path), cases(), RUNS, like).script
         except BadParameter as error:
-            counted[re.sub(r".*for this: ", "no script: ", str(error))] += 1
+            why = re.sub(r".*for this: ", "no script: ", str(error))
+            counted[why] += 1
+            if seen and not other:
+                counted["WRONG"] += 1
+                tell(f"{run.header.target.label} {case.id}: the suite saw a difference in step {seen}, and {why}")
             continue
         try:
             shown = differing(script)
@@ -94,7 +98,7 @@ def main() -> None:
     parser.add_argument("globs", nargs="*")
     given = parser.parse_args()
     total = Counter[str]()
-    for other in [None, *(run for name in given.others for run in find(name, RUNS))]:
+    for other in [run for name in given.others for run in find(name, RUNS)] or [None]:
         for run in find(given.target, RUNS):
             counted = check(run, tuple(given.globs), other)
             tell(f"{run.header.target.label}{f' as {other.header.target.label}' if other else ''} {dict(counted)}")
