@@ -7,6 +7,8 @@ functional:  keras.Model(inputs, outputs); a flag is baked into layer(inputs)
 sequential:  keras.Sequential([inputs, layer])
 nested:      a functional model as the only layer of another one
 v2_class:    functional, with the class of TensorFlow 2, which 1.15 has in tf.compat.v2
+layer:       the bare layer, called on a placeholder; its flag is in the call, and its checkpoint its get_weights()
+eager:       the bare layer, called eagerly, where TensorFlow 1 can do so
 """
 
 import shutil
@@ -32,6 +34,7 @@ else:  # from 1.5 to 1.8 it is not handed on
 VERSION = [int(part) for part in NAMED.split("-")[0].split(".")[:3]]
 STANDALONE = keras.__name__ == "keras"
 V2 = None if STANDALONE else getattr(getattr(tf, "compat", None), "v2", None)
+EAGER = None if STANDALONE else getattr(tf, "enable_eager_execution", None)  # for good, in a process of its own
 OPTIMIZERS = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}
 
 
@@ -45,9 +48,10 @@ def describe():
         "version": NAMED,
         "backend": "tensorflow " + tf.__version__,
         "modes": dict(
-            {"functional": {}, "sequential": {}, "nested": {}},
+            {"functional": {}, "sequential": {}, "nested": {}, "layer": {}},
             # https://github.com/tensorflow/tensorflow/blob/10f7d23b9c/tensorflow/python/keras/layers/normalization_v2.py
             **({"v2_class": {"frozen_training_call": "infers"}} if V2 else {}),
+            **({"eager": {}} if EAGER else {}),
         ),
         "about": dict(
             {"nested": ["FREEZE-4", "FREEZE-5", "FREEZE-7", "MODE-9", "RESTORE-1"]},
@@ -144,6 +148,8 @@ class Network:
     """Named layers in a model."""
 
     def __init__(self, network, mode, workdir):
+        if mode in ("layer", "eager"):
+            raise Unsupported("a bare layer is no network")
         self.build(network, mode)
 
     def build(self, entries, mode):
@@ -250,10 +256,16 @@ class Network:
         return lacking
 
 
-class Layer(Network):
+def Layer(layer, mode, workdir):
+    if mode in ("layer", "eager"):
+        return (BareLayer if mode == "layer" else EagerLayer)(dict(layer, kind="batch_norm", name="layer"))
+    return LayerInModel(layer, mode)
+
+
+class LayerInModel(Network):
     """One batch normalisation in a model, and its gradients."""
 
-    def __init__(self, layer, mode, workdir):
+    def __init__(self, layer, mode):
         self.build([dict(layer, kind="batch_norm", name="layer")], mode)
 
     def quantity(self, layer, name):
@@ -266,3 +278,90 @@ class Layer(Network):
         function = K.function([inputs, K.learning_phase()], [output] + gradients, updates=updates)
         names = [v.name.split("/")[-1].split(":")[0] + "_gradient" for v in trained]
         return dict(zip(["output", "input_gradient"] + names, function([x, int(training)])))
+
+
+class BareLayer:
+    """One batch normalisation in no model, called on a placeholder."""
+
+    def __init__(self, layer):
+        if layer["training"] is not None:
+            raise Unsupported("mode layer has no place for a baked training flag: that is in layer(inputs, …)")
+        K.clear_session()
+        self.layer, self.functions = make_layer(layer, "layer", {}), {}
+        self.shape, self.dtype = (None,) + tuple(layer["shape"]), layer["dtype"]
+        self.layer.build(self.shape)
+        self.set(layer["variables"])
+
+    def variables(self):
+        return {v.name.split("/")[-1].split(":")[0]: v for v in self.layer.weights}
+
+    def state(self):
+        return dict(zip(self.variables(), self.layer.get_weights()))
+
+    def set(self, values):
+        self.layer.set_weights([values.get(name, value) for name, value in self.state().items()])
+
+    def run(self, training, compute, *arrays):
+        """What compute(placeholder, …) returns, fed with arrays, and with the updates of this call of the layer."""
+        key = len(arrays), training
+        if key not in self.functions:
+            inputs = [K.placeholder(self.shape, dtype=self.dtype) for _ in arrays]
+            outputs = compute(*inputs)
+            updates = self.layer.get_updates_for(inputs[0]) if training else []
+            self.functions[key] = K.function(inputs, outputs, updates=updates)
+        return self.functions[key](list(arrays))
+
+    def call(self, x, training=None):
+        return self.run(training, lambda x: [self.layer(x, **given(training=training))], x)[0]
+
+    def train(self, x):
+        return self.call(x, True)
+
+    def predict(self, x):
+        return self.call(x, False)
+
+    def backward(self, x, upstream, training):
+        def compute(inputs, upstream):
+            output = self.layer(inputs, training=training)
+            return [output] + tf.gradients(output, [inputs] + self.layer.trainable_weights, upstream)
+
+        return self.named(self.run(training, compute, x, upstream))
+
+    def named(self, results):
+        names = [v.name.split("/")[-1].split(":")[0] + "_gradient" for v in self.layer.trainable_weights]
+        return dict(zip(["output", "input_gradient"] + names, results))
+
+    def freeze(self, of, recompile):
+        self.set_trainable(False)
+
+    def unfreeze(self, of, recompile):
+        self.set_trainable(True)
+
+    def set_trainable(self, trainable):
+        self.layer.trainable, self.functions = trainable, {}
+
+    def save(self, path):
+        np.savez(path + ".npz", **self.state())
+
+    def restore(self, path, omit=()):
+        with np.load(path + ".npz") as saved:
+            self.layer.set_weights([saved[name] for name in self.variables() if name not in omit])
+
+
+class EagerLayer(BareLayer):
+    """The same, called eagerly."""
+
+    def __init__(self, layer):
+        EAGER()
+        super().__init__(layer)
+
+    def call(self, x, training=None):
+        return self.layer(tf.constant(x, self.dtype), **given(training=training)).numpy()
+
+    def backward(self, x, upstream, training):
+        inputs = tf.constant(x, self.dtype)
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            output = self.layer(inputs, training=training)
+        gradients = tape.gradient(output, [inputs] + self.layer.trainable_weights, tf.constant(upstream, self.dtype))
+        return self.named([result.numpy() for result in [output] + gradients])

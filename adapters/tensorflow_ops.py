@@ -3,6 +3,7 @@
 moments:        tf.nn.moments (tf.nn.weighted_moments with a mask) and tf.nn.batch_normalization
 fused:          tf.compat.v1.nn.fused_batch_norm, which takes rank 4: all positions are laid out as one column of pixels
 fused_running:  the same, with exponential_avg_factor instead of an average by hand
+keras_backend:  normalize_batch_in_training, moving_average_update and batch_normalization of TensorFlow's own keras.backend
 …_function:     the same inside a tf.function
 
 TensorFlow 2 runs them eagerly, TensorFlow 1 in a graph with a session, and then without the modes …_function.
@@ -14,8 +15,10 @@ import inspect
 import numpy as np
 import tensorflow as tf
 
-EAGER = int(tf.__version__.split(".")[0]) >= 2
+VERSION = [int(part) for part in tf.__version__.split(".")[:2]]
+EAGER = VERSION >= [2]
 v1 = tf.compat.v1 if EAGER else tf
+KERAS = getattr(tf, "keras", None) or tf.contrib.keras  # of its own, until Keras 3 came in its place
 STARTS = {"moving_mean": np.zeros, "moving_variance": np.ones, "gamma": np.ones, "beta": np.zeros}
 
 
@@ -30,6 +33,9 @@ def describe():
     modes = {"moments": {"arithmetic": "layer"}, "fused": fused}
     if "exponential_avg_factor" in inspect.signature(v1.nn.fused_batch_norm).parameters:
         modes["fused_running"] = fused
+    if hasattr(KERAS.backend, "normalize_batch_in_training"):
+        # undocumented, as observed
+        modes["keras_backend"] = {"arithmetic": "layer", "startup": "zero_debias" if [1, 4] <= VERSION < [2] else "none"}
     if EAGER:
         modes.update({mode + "_function": knobs for mode, knobs in modes.items()})
     return {
@@ -79,11 +85,15 @@ class Eagerly:
         results = function(*[tf.constant(array) for array in arrays], training=training)
         return {name: tensor.numpy() for name, tensor in results.items()}
 
-    def gradients(self, forward, x, variables, upstream):
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            results = forward(x)
-        return results, tape.gradient(results["output"], [x] + variables, upstream)
+    def gradients(self, forward, x, names, upstream, training):
+        def gradients(x, upstream, training):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                results = forward(x, training=training)
+            found = tape.gradient(results["output"], [x] + [self.variables[name] for name in names], upstream)
+            return dict(zip(["input"] + names, found), output=results["output"])
+
+        return self.run(gradients, [x, upstream], training)
 
     def values(self):
         return {name: variable.numpy() for name, variable in self.variables.items()}
@@ -115,17 +125,31 @@ class InSession:
             self.session.run(tf.global_variables_initializer())
 
     def run(self, build, arrays, training):
-        key = build.__name__, training, tuple(array.shape for array in arrays)
-        if key not in self.built:
-            with self.graph.as_default():
-                inputs = [tf.placeholder(array.dtype, array.shape) for array in arrays]
-                self.built[key] = inputs, build(*inputs, training=training)
-        inputs, results = self.built[key]
+        inputs, results = self.once(build, arrays, training)
         return self.session.run(results, dict(zip(inputs, arrays)))
 
-    def gradients(self, forward, x, variables, upstream):
-        results = forward(x)
-        return results, tf.gradients(results["output"], [x] + variables, upstream)
+    def once(self, build, arrays, training):
+        """Placeholders and results of operations; what an average is corrected by belongs to the operation."""
+        key = build.__name__, training, tuple(array.ndim for array in arrays)
+        if key not in self.built:
+            with self.graph.as_default():
+                there = set(tf.global_variables())
+                inputs = [
+                    tf.placeholder(array.dtype, [None] * (array.ndim - 1) + [array.shape[-1]]) for array in arrays
+                ]
+                self.built[key] = inputs, build(*inputs, training=training)
+                self.session.run(tf.variables_initializer(list(set(tf.global_variables()) - there)))
+        return self.built[key]
+
+    def gradients(self, forward, x, names, upstream, training):
+        (inputs,), results = self.once(forward, [x], training)
+
+        def gradients(upstream, training):
+            variables = [self.variables[name] for name in names]
+            return dict(zip(["input"] + names, tf.gradients(results["output"], [inputs] + variables, upstream)))
+
+        (weights,), found = self.once(gradients, [upstream], training)
+        return self.session.run(dict(results, **found), {inputs: x, weights: upstream})
 
     def values(self):
         return self.session.run(self.variables)
@@ -164,6 +188,7 @@ class Layer:
             raise Unsupported("without moving statistics there is nothing but the formula")
         self.features, self.momentum, self.epsilon = layer["features"], layer["momentum"], layer["epsilon"]
         self.fused, self.running = mode.startswith("fused"), mode.startswith("fused_running")
+        self.keras = mode.startswith("keras_backend")
         if self.fused and layer["dtype"] == "float64":
             raise Unsupported("the fused operation takes 16 and 32 bits")
         self.dtype = tf.as_dtype(layer["dtype"]).as_numpy_dtype
@@ -175,6 +200,8 @@ class Layer:
         self.set(layer["variables"])
 
     def forward(self, x, mask=None, training=False):
+        if self.keras:
+            return self.keras_forward(x, training)
         return self.fused_forward(x, training) if self.fused else self.plain_forward(x, mask, training)
 
     def plain_forward(self, x, mask, training):
@@ -199,6 +226,18 @@ class Layer:
         output = tf.reshape(output, tf.shape(x))
         return dict(self.moved(mean, variance), output=output) if training else {"output": output}
 
+    def keras_forward(self, x, training):
+        statistics = [self.variables[name] for name in ("moving_mean", "moving_variance")]
+        beta, gamma = self.variables.get("beta"), self.variables.get("gamma")
+        if not training:
+            output = KERAS.backend.batch_normalization(x, *statistics, beta=beta, gamma=gamma, epsilon=self.epsilon)
+            return {"output": output}
+        axes = list(range(len(x.shape) - 1))
+        output, *found = KERAS.backend.normalize_batch_in_training(x, gamma, beta, axes, self.epsilon)
+        update = KERAS.backend.moving_average_update
+        moved = [update(variable, value, self.momentum) for variable, value in zip(statistics, found)]
+        return {"output": output, "moving_mean": moved[0], "moving_variance": moved[1]}
+
     def moved(self, mean, variance):
         """variable -= (1 - momentum) * (variable - value), unless the operation has averaged already."""
         moved = {}
@@ -208,12 +247,6 @@ class Layer:
             moved[name] = variable.assign(value) if self.running else variable.assign_sub(step)
         return moved
 
-    def gradients(self, x, upstream, training):
-        names = [name for name in ("gamma", "beta") if name in self.variables]
-        variables = [self.variables[name] for name in names]
-        results, found = self.world.gradients(lambda x: self.forward(x, None, training), x, variables, upstream)
-        return dict(results, **dict(zip([name + "_gradient" for name in ["input"] + names], found)))
-
     def train(self, x, mask=None):
         return self.call(x, True, mask)
 
@@ -221,18 +254,21 @@ class Layer:
         return self.call(x, False, mask)
 
     def call(self, x, training, mask=None):
-        if mask is not None and self.fused:
-            raise Unsupported("fused_batch_norm takes no mask")
-        return self.results(self.forward, [x] if mask is None else [x, mask], training)["output"]
+        if mask is not None and (self.fused or self.keras):
+            raise Unsupported("this operation takes no mask")
+        arrays = [x] if mask is None else [x, mask]
+        return self.world.run(self.forward, self.cast(arrays, training), training)["output"]
 
     def backward(self, x, upstream, training):
-        results = self.results(self.gradients, [x, upstream], training)
-        return {name: value for name, value in results.items() if name not in ("moving_mean", "moving_variance")}
+        names = [name for name in ("gamma", "beta") if name in self.variables]
+        x, upstream = self.cast([x, upstream], training)
+        results = self.world.gradients(self.forward, x, names, upstream, training)
+        return dict({name + "_gradient": results[name] for name in ["input"] + names}, output=results["output"])
 
-    def results(self, build, arrays, training):
+    def cast(self, arrays, training):
         if training is None:
             raise Unsupported("operations have no flag that could be left out")
-        return self.world.run(build, [array.astype(self.dtype) for array in arrays], training)
+        return [array.astype(self.dtype) for array in arrays]
 
     def state(self):
         return self.world.values()
