@@ -34,7 +34,7 @@ else:  # from 1.5 to 1.8 it is not handed on
 VERSION = [int(part) for part in NAMED.split("-")[0].split(".")[:3]]
 STANDALONE = keras.__name__ == "keras"
 V2 = None if STANDALONE else getattr(getattr(tf, "compat", None), "v2", None)
-EAGER = None if STANDALONE else getattr(tf, "enable_eager_execution", None)  # for good, in a process of its own
+EAGER = None if STANDALONE else getattr(tf, "enable_eager_execution", None)
 OPTIMIZERS = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}
 
 
@@ -53,6 +53,7 @@ def describe():
             **({"v2_class": {"frozen_training_call": "infers"}} if V2 else {}),
             **({"eager": {}} if EAGER else {}),
         ),
+        "alone": ["eager"] if EAGER else [],  # what is eager once stays so
         "about": dict(
             {"nested": ["FREEZE-4", "FREEZE-5", "FREEZE-7", "MODE-9", "RESTORE-1"]},
             **({"v2_class": ["freeze", "unfreeze", "FREEZE-6"]} if V2 else {}),

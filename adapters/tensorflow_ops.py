@@ -35,7 +35,10 @@ def describe():
         modes["fused_running"] = fused
     if hasattr(KERAS.backend, "normalize_batch_in_training"):
         # undocumented, as observed
-        modes["keras_backend"] = {"arithmetic": "layer", "startup": "zero_debias" if [1, 4] <= VERSION < [2] else "none"}
+        modes["keras_backend"] = {
+            "arithmetic": "layer",
+            "startup": "zero_debias" if [1, 4] <= VERSION < [2] else "none",
+        }
     if EAGER:
         modes.update({mode + "_function": knobs for mode, knobs in modes.items()})
     return {

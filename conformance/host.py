@@ -5,7 +5,7 @@ Usage:    python -I -B host.py ADAPTER [FOLDER ...]     (FOLDERs go in front of 
 May use:  Python 3.6 or newer and NumPy. Nothing else of ours is here, and no expected value ever comes here.
 
 out, 1st line:  {"ready": describe(), "python": ..., "versions": {...}}, or {"failed": [type, message]}
-in, 1st line:   {"mode": ..., "device": ..., "workdir": ...}
+in, 1st line:   {"mode": ..., "device": ..., "workdir": ...}, and again where another mode follows; to this, no answer
 in, then:       {"id": ..., "layer" or "network": ..., "data": {NAME: ARRAY}, "steps": [{"verb": ...}, ...]}
 out, then:      {"id": ..., "steps": [STEP, ...], "seconds": ...}, one flushed line for each line that came in
 STEP:           {"quantities": {NAME: ARRAY}} and, where it happened, "raised": [type, message]
@@ -337,7 +337,11 @@ def main():
     if settings["device"] != "cpu":
         adapter.use(settings["device"])
     for number, request in enumerate(requests):
-        answer(run_case(adapter, settings, json.loads(request.decode("ascii")), number))
+        request = json.loads(request.decode("ascii"))
+        if "mode" in request:
+            settings = request
+        else:
+            answer(run_case(adapter, settings, request, number))
     leave()
 
 

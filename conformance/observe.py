@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -91,14 +92,21 @@ class Sitting:
         """Start a process, or take one that has been started, and tell it the mode."""
         folder = tempfile.mkdtemp(dir=self.folder)
         self.host = started or await Host.start(self.adapter, self.settings, folder)
-        self.host.folder = folder
+        self.host.folder, self.host.log = folder, b""
         self.host.begin(self.mode)
         return self.host
 
+    async def turn_to(self, mode: str) -> None:
+        """Go on in another mode, in the same process if there is one."""
+        self.mode = mode
+        if self.host is not None:
+            await self.begin(self.host)
+
     async def close(self) -> None:
         """Let the process end."""
-        if self.host is not None:
-            await self.host.close()
+        host, self.host = self.host, None
+        if host is not None:
+            await host.close()
 
     async def kill(self) -> None:
         """End the process at once."""
@@ -106,25 +114,25 @@ class Sitting:
             await self.host.kill()
 
 
-async def observe(
-    adapter: Path,
-    mode: str,
-    settings: Interpreter,
-    cases: Iterable[Case],
-    record: Callable[[str, bytes], None],
-    host: Host | None = None,
-) -> None:
-    """Have a target answer cases and end its process; a host that has been started is used first, then new ones."""
+@contextlib.asynccontextmanager
+async def seated(adapter: Path, mode: str, settings: Interpreter, host: Host | None = None) -> AsyncIterator[Sitting]:
+    """A sitting with a folder of its own; a host that has been started is used first. Its process is ended."""
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
-        sitting = Sitting(adapter, mode, settings, Path(folder))
+        sitting = Sitting(adapter, mode, settings, Path(folder), host)
         try:
-            if host is not None:
-                await sitting.begin(host)
-            await sitting.answer(cases, record)
+            yield sitting
             await sitting.close()
         except BaseException:
             await sitting.kill()
             raise
+
+
+async def observe(
+    adapter: Path, mode: str, settings: Interpreter, cases: Iterable[Case], record: Callable[[str, bytes], None]
+) -> None:
+    """Have a target answer cases and end its process."""
+    async with seated(adapter, mode, settings) as sitting:
+        await sitting.answer(cases, record)
 
 
 async def _after(host: Host, conversation: Conversation, error: Stopped | ConnectionError) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import tempfile
 import time
+from collections import deque
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from conformance.adapters import Adapter
 from conformance.cache import Cache
 from conformance.corpus import Corpus
 from conformance.dialect import STANDARD
-from conformance.observe import elapsed, observe
+from conformance.observe import Sitting, elapsed, seated
 from conformance.process import Host, Interpreter, Unavailable
 from conformance.repeat import Repeated
 from conformance.reuse import make_header, now, reusable
@@ -51,17 +52,38 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One target of a job: what it is a run of, its run file, and the lines of an earlier one that still hold."""
+    """One target of a job: what it is a run of, its run file, and the lines of an earlier one that still hold.
+
+    alone: it shares its process with no other mode.
+    """
 
     adapter: Adapter
     header: Header
     path: Path
     kept: Run | None
+    alone: bool
 
     @property
     def todo(self) -> list[str]:
         """The cases that are left to answer."""
         return [case_id for case_id in self.header.cases if self.kept is None or case_id not in self.kept.places]
+
+
+@dataclass(slots=True)
+class Share:
+    """The targets of one adapter that are left to run, and what came of the others; known: they have been told."""
+
+    adapter: Adapter
+    known: asyncio.Event = field(default_factory=asyncio.Event)
+    parts: Sequence[Part] = ()
+    left: deque[Part] = field(default_factory=deque)
+    done: dict[str, Ran] = field(default_factory=dict)
+
+    def begin(self, parts: Sequence[Part]) -> None:
+        """Tell which there are."""
+        self.parts = parts
+        self.left.extend(parts)
+        self.known.set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,27 +130,55 @@ async def _together(running: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
 
 
 async def _adapter(job: Job, adapter: Adapter, places: asyncio.Semaphore, watch: Watch) -> list[Ran]:
-    """Ask the adapter for its modes and run a target for each that is wanted, the first in the process that asked."""
+    """Run a target for each wanted mode of an adapter, where there are places several side by side."""
+    share = Share(adapter)
+    helpers = (_help(job, share, places, watch) for _ in range(job.workers - 1))
+    refused, *_ = await _together([_lead(job, share, places, watch), *helpers])
+    return [refused] if refused else [share.done[part.header.target.mode] for part in share.parts]
+
+
+async def _lead(job: Job, share: Share, places: asyncio.Semaphore, watch: Watch) -> Ran | None:
+    """Ask the adapter for its modes, and go through them in that process; what is said where it cannot be started."""
+    adapter = share.adapter
     async with places:
         if parts := remembered(job, adapter):
             unavailable_path(job, adapter).unlink(missing_ok=True)
-            return [await _target(job, part, None, watch) for part in parts]
+            share.begin(parts)
+            await _drain(job, share, None, watch)
+            return None
         with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
             try:
                 host, modes = await introduced(adapter, job.interpreter, job.modes, folder)
             except Unavailable as error:
                 if job.asked_for:
                     write_unavailable(job, adapter, error.reason)
-                return [Ran(adapter, None, error.reason, error.absent)]
-            try:
-                unavailable_path(job, adapter).unlink(missing_ok=True)
-                if job.cache:
-                    job.cache.remember(adapter, host.introduction)
-                parts = [part_of(job, adapter, mode, host.introduction) for mode in modes]
-                first = [await _target(job, part, host, watch) for part in parts[:1]]
-            finally:
-                await host.kill()
-    return [*first, *await _together(_later(job, part, places, watch) for part in parts[1:])]
+                share.begin([])
+                return Ran(adapter, None, error.reason, error.absent)
+            unavailable_path(job, adapter).unlink(missing_ok=True)
+            if job.cache:
+                job.cache.remember(adapter, host.introduction)
+            share.begin([part_of(job, adapter, mode, host.introduction) for mode in modes])
+            await _drain(job, share, host, watch)
+    return None
+
+
+async def _help(job: Job, share: Share, places: asyncio.Semaphore, watch: Watch) -> None:
+    """Take part in an adapter's targets once there is a place, in a process of one's own if any are left by then."""
+    await share.known.wait()
+    async with places:
+        await _drain(job, share, None, watch)
+
+
+async def _drain(job: Job, share: Share, host: Host | None, watch: Watch) -> None:
+    """Run targets that are left, all in the same process unless one wants to be alone in it."""
+    async with seated(share.adapter.path, "", job.interpreter, host) as sitting:
+        while share.left:
+            part = share.left.popleft()
+            if part.alone:
+                await sitting.close()
+            share.done[part.header.target.mode] = await _target(job, part, sitting, watch)
+            if part.alone:
+                await sitting.close()
 
 
 def remembered(job: Job, adapter: Adapter) -> list[Part]:
@@ -153,7 +203,8 @@ def part_of(job: Job, adapter: Adapter, mode: str, introduction: Mapping[str, An
     header = replace(header, provenance={**header.provenance, **noted})
     path = job.folder / f"{header.target.name}.jsonl"
     reused = reusable(path, header, resume=job.resume) if job.resume or job.cache else None
-    return Part(adapter, header, path, reused)
+    alone = adapter.path.suffix != ".py" or mode in introduction["ready"].get("alone", ())
+    return Part(adapter, header, path, reused, alone)
 
 
 async def introduced(
@@ -168,11 +219,6 @@ async def introduced(
         raise
 
 
-async def _later(job: Job, part: Part, places: asyncio.Semaphore, watch: Watch) -> Ran:
-    async with places:
-        return await _target(job, part, None, watch)
-
-
 def wanted(adapter: Adapter, said: Any, chosen: tuple[str, ...]) -> list[str]:
     """The modes to run, all or those chosen, after a look at whether what the adapter says of itself holds together."""
     try:
@@ -180,6 +226,8 @@ def wanted(adapter: Adapter, said: Any, chosen: tuple[str, ...]) -> list[str]:
         for departures in modes.values():
             STANDARD.under({**declared, **departures})
         scopes(said)
+        if not set(said.get("alone", ())) <= set(modes):
+            raise ValueError("alone names a mode that there is not")
         texts = [said["framework"], said["version"], said.get("backend", ""), *modes]
         if not modes or not all(isinstance(text, str) for text in texts):
             raise TypeError("framework, version, backend and modes are texts, and there is a mode at least")
@@ -188,8 +236,8 @@ def wanted(adapter: Adapter, said: Any, chosen: tuple[str, ...]) -> list[str]:
     return [mode for mode in modes if not chosen or mode in chosen]
 
 
-async def _target(job: Job, part: Part, host: Host | None, watch: Watch) -> Ran:
-    """Run one target into its run file, with the host that has been started for it, if any."""
+async def _target(job: Job, part: Part, sitting: Sitting | None, watch: Watch) -> Ran:
+    """Run one target into its run file; without a sitting, one that has nothing left to answer."""
     started = time.monotonic()
     if not part.header.cases:
         return Ran(part.adapter)
@@ -206,9 +254,9 @@ async def _target(job: Job, part: Part, host: Host | None, watch: Watch) -> Ran:
     watch.begin(target, len(todo))
     end = None
     try:
-        if todo:
-            cases = repeated.each(job.corpus.case(case_id) for case_id in todo)
-            await observe(part.adapter.path, target.mode, job.interpreter, cases, repeated, host)
+        if sitting and todo:
+            await sitting.turn_to(target.mode)
+            await sitting.answer(repeated.each(job.corpus.case(case_id) for case_id in todo), repeated)
         reused = {"cached": len(part.kept.places)} if part.kept and part.kept.places else {}
         end = {"finished": now(), **spent.told(elapsed(started)), **reused, **repeated.told()}
     except Unavailable as error:

@@ -129,7 +129,7 @@ def empty(tmp_path, monkeypatch):
 @pytest.fixture
 def world(empty):
     """A world in which everything has been run once."""
-    assert [2, ALL] == empty.asked()
+    assert [1, ALL] == empty.asked()
     assert ALL == len(empty.observations())
     return empty
 
@@ -252,30 +252,30 @@ def without_surroundings(world, monkeypatch):
 
 ANEW = [
     (other_case, [1, MODES]),
-    (other_adapter, [2, ALL]),
-    (other_host, [2, ALL]),
-    (other_version, [2, ALL]),
-    (other_content, [2, ALL]),
-    (other_package, [2, ALL]),
-    (other_library, [2, ALL]),
-    (other_interpreter, [2, ALL]),
-    (other_setting, [2, ALL]),
-    (other_variable, [2, ALL]),
-    (other_threads, [2, ALL]),
-    (other_configuration, [2, ALL]),
-    (header(suite="0.0.1"), [2, ALL]),
-    (header(python="3.6.0"), [2, ALL]),
-    (header(platform="Plan9"), [2, ALL]),
-    (header(adapter="0" * 16), [2, ALL]),
-    (header(host="0" * 16), [2, ALL]),
-    (header(versions={}), [2, ALL]),
-    (header(settings={}), [2, ALL]),
-    (around(files="0" * 16), [2, ALL]),
-    (around(environment="0" * 16), [2, ALL]),
-    (around(configured="0" * 16), [2, ALL]),
-    (around(suite="0" * 16), [2, ALL]),
-    (declares_otherwise, [2, ALL]),
-    (without_surroundings, [2, ALL]),
+    (other_adapter, [1, ALL]),
+    (other_host, [1, ALL]),
+    (other_version, [1, ALL]),
+    (other_content, [1, ALL]),
+    (other_package, [1, ALL]),
+    (other_library, [1, ALL]),
+    (other_interpreter, [1, ALL]),
+    (other_setting, [1, ALL]),
+    (other_variable, [1, ALL]),
+    (other_threads, [1, ALL]),
+    (other_configuration, [1, ALL]),
+    (header(suite="0.0.1"), [1, ALL]),
+    (header(python="3.6.0"), [1, ALL]),
+    (header(platform="Plan9"), [1, ALL]),
+    (header(adapter="0" * 16), [1, ALL]),
+    (header(host="0" * 16), [1, ALL]),
+    (header(versions={}), [1, ALL]),
+    (header(settings={}), [1, ALL]),
+    (around(files="0" * 16), [1, ALL]),
+    (around(environment="0" * 16), [1, ALL]),
+    (around(configured="0" * 16), [1, ALL]),
+    (around(suite="0" * 16), [1, ALL]),
+    (declares_otherwise, [1, ALL]),
+    (without_surroundings, [1, ALL]),
     (spoilt_introduction, [1, 0]),
 ]
 
@@ -295,22 +295,22 @@ def test_what_has_changed_is_asked_again(world, monkeypatch, change, asked):
 def test_what_is_written_below_the_import_path_is_no_change(empty, out):
     """A report in a checkout that is installed by its path, and what tools keep there hidden; a new module is one."""
     words, hidden = ("-o", empty.folder / out), empty.folder / "path/.hypothesis"
-    assert [2, ALL] == empty.asked(*words)
+    assert [1, ALL] == empty.asked(*words)
     hidden.mkdir()
     for place in (hidden / "examples", hidden.with_name(".coverage"), empty.folder / out / "report.md"):
         place.touch()
     (empty.folder / "path/nothing").mkdir()
     assert [0, 0] == empty.asked(*words)
     (empty.folder / out / "module.py").touch()
-    assert [2, ALL] == empty.asked(*words)
+    assert [1, ALL] == empty.asked(*words)
 
 
 def test_who_wants_new_observations_gets_them(world):
     """Neither --no-cache nor --repeat takes anything over, and to go on with an earlier run is something else."""
-    assert [2, ALL] == world.asked("--no-cache")
-    assert [2, ALL] == world.asked()
-    assert [2, 3 * ALL] == world.asked("--repeat", 3)
-    assert [2, ALL] == world.asked()
+    assert [1, ALL] == world.asked("--no-cache")
+    assert [1, ALL] == world.asked()
+    assert [1, 3 * ALL] == world.asked("--repeat", 3)
+    assert [1, ALL] == world.asked()
     for words in (("--no-cache",), ("--repeat", "2")):
         result = world.run("--resume", *words)
         assert cli.BAD_USAGE == result.exit_code
@@ -358,7 +358,7 @@ def test_an_interpreter_whose_imports_come_from_anywhere_is_asked_again(world):
     (site / "finder_of_mine.py").write_text("class Finder:\n    find_spec = staticmethod(lambda *given: None)\n")
     (site / "editable.pth").write_text("import sys, finder_of_mine; sys.meta_path.append(finder_of_mine.Finder)\n")
     for _ in range(2):
-        assert [2, ALL] == world.asked()
+        assert [1, ALL] == world.asked()
         uncertain = {"uncertain": "finder_of_mine has a say in imports"}
         assert [uncertain] * MODES == [read(path).header.provenance["surroundings"] for path in world.files()]
 
