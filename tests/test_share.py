@@ -36,7 +36,9 @@ class Layer(numpy_demo.Layer):
 @pytest.fixture
 def cases() -> Corpus:
     """Two cases."""
-    return select(places.cases(), ("formula/without_center", "formula/without_scale"))
+    corpus = select(places.cases(), ("formula/without_center", "formula/without_scale"))
+    corpus.check()
+    return corpus
 
 
 def write(folder: Path, alone: list[str]) -> Path:
