@@ -353,7 +353,8 @@ class EagerLayer(BareLayer):
     """The same, called eagerly."""
 
     def __init__(self, layer):
-        EAGER()
+        if not tf.executing_eagerly():
+            EAGER()
         super().__init__(layer)
 
     def call(self, x, training=None):

@@ -37,7 +37,7 @@ def describe():
         # undocumented, as observed
         modes["keras_backend"] = {
             "arithmetic": "layer",
-            "startup": "zero_debias" if [1, 4] <= VERSION < [2] else "none",
+            "startup": "zero_debias" if [1, 8] <= VERSION < [2] else "none",
         }
     if EAGER:
         modes.update({mode + "_function": knobs for mode, knobs in modes.items()})

@@ -78,7 +78,9 @@ def settings(header: Header) -> Mapping[str, Mapping[str, str]]:
 def spelled(header: Header, layer: Layer, extra: list[str]) -> Spelled:
     """A layer as a target spells it, with some further arguments."""
     spelling = module(header)
-    told = {**asdict(layer), "features": layer.features, "extra": extra}
+    cumulative = STANDARD.under(header.dialect).startup == "cumulative"  # where all batches weigh the same
+    momentum = None if cumulative else layer.momentum
+    told = {**asdict(layer), "momentum": momentum, "features": layer.features, "extra": extra}
     call = " ".join(str(spelling.spelled(told)).split())
     present = {"gamma": layer.scale, "beta": layer.center}
     names = {name: own for name, own in spelling.names.items() if present.get(name, True)}

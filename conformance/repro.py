@@ -6,7 +6,7 @@ the reference, or from another target's observations.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cache
@@ -16,18 +16,20 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFound
 from numpy.typing import NDArray
 
+from conformance import wire
 from conformance.case import Case, Drawn
 from conformance.fields import Floats
 from conformance.judge import Compared, K, Result
 from conformance.places import adapters
 from conformance.plan import instruction, subject
 from conformance.reference import Outcome
-from conformance.rounding import EPS
+from conformance.rounding import EPS, TINY
 from conformance.runs import Target
 from conformance.wire import decode
 
-LEAST = 1e-5  # what a script allows for in any case
+RELATIVE = 1e-4  # what a script allows for in any case, of each number
 NUMPY = {"bfloat16": "float32"}  # what NumPy holds its values in
+NARROW = 10  # bounds of one array that differ by no more than this factor are given as one
 MOST = 64  # numbers of an array that a script spells out, if not more are needed to see the divergence
 
 
@@ -39,14 +41,14 @@ class NoScript(Exception):
 class Wanted:
     """What a step should show; None is a quantity that should not be there.
 
-    departing: the quantities that do not, with the row of their worst element. bounds: how far honest arithmetic may
-    be off in each. dtypes: what the dtype should be of those that have another.
+    departing: the quantities that do not, with the row of their worst element. bounds: how far honest arithmetic
+    may be off in their elements. dtypes: what the dtype should be of those that have another.
     """
 
     raises: bool
     quantities: Mapping[str, NDArray[Any] | None]
     departing: Mapping[str, int] = field(default_factory=dict)
-    bounds: Mapping[str, float] = field(default_factory=dict)
+    bounds: Mapping[str, Floats] = field(default_factory=dict)
     dtypes: Mapping[str, str] = field(default_factory=dict)
 
     def beside(self, step: Iterable[Compared]) -> Wanted:
@@ -76,9 +78,9 @@ def wanted(outcomes: Sequence[Outcome]) -> list[Wanted]:
     ]
 
 
-def bound(scale: Floats) -> float:
-    """The widest finite bound of a quantity's elements."""
-    return float(f"{K * EPS * scale[np.isfinite(scale)].max(initial=0):.1g}")
+def bound(scale: Floats) -> Floats:
+    """How far honest arithmetic may be off in each element."""
+    return K * EPS * scale + K * TINY
 
 
 def judged(result: Result) -> list[Wanted]:
@@ -93,13 +95,26 @@ def judged(result: Result) -> list[Wanted]:
     ]
 
 
-def seen(steps: Sequence[Mapping[str, Any]]) -> list[Wanted]:
-    """What another target was seen to show."""
+def seen(steps: Sequence[Mapping[str, Any]], own: Sequence[Mapping[str, Any]]) -> list[Wanted]:
+    """What another target was seen to show, and what its dtypes are where the own ones are others."""
     decoded = [{name: decode(sent) for name, sent in step["quantities"].items()} for step in steps]
     return [
-        Wanted("raised" in step, {name: value for name, value in quantities.items() if isinstance(value, np.ndarray)})
-        for step, quantities in zip(steps, decoded, strict=True)
+        Wanted(
+            "raised" in step,
+            {name: value for name, value in quantities.items() if isinstance(value, np.ndarray)},
+            dtypes=others(step["quantities"], here["quantities"]),
+        )
+        for step, here, quantities in zip(steps, own, decoded, strict=True)
     ]
+
+
+def others(quantities: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, str]:
+    """The dtypes of quantities where those of one's own are others; NoScript for one that NumPy does not have."""
+    dtypes = {name: (wire.dtype(sent), wire.dtype(own[name])) for name, sent in quantities.items() if name in own}
+    found = {name: there for name, (there, here) in dtypes.items() if there != here}
+    if any("bfloat16" in dtypes[name] for name in found):
+        raise NoScript("scripts cannot tell bfloat16 from float32")
+    return found
 
 
 def script(case: Case, target: Target, steps: Sequence[Mapping[str, Any]], shows: Sequence[Wanted]) -> str:
@@ -189,21 +204,24 @@ def given(case: Case, name: str) -> str:
 
 def literal(array: NDArray[Any] | None, dtype: str = "float32") -> str:
     """An array of a type as nested lists of the shortest numbers."""
-    if array is None:
-        return "None"
-    if array.ndim:
-        return "[" + ", ".join(literal(row, dtype) for row in array) + "]"
-    number = array.astype(NUMPY.get(dtype, dtype))
-    if not np.isfinite(number):
-        return f"float('{number}')"
-    text = str(number)
-    return text.removesuffix(".0")
+    return "None" if array is None else nested(array.astype(NUMPY.get(dtype, dtype)), shortest)
+
+
+def nested(array: NDArray[Any], spell: Callable[[Any], str]) -> str:
+    """An array as nested lists of numbers."""
+    return "[" + ", ".join(nested(row, spell) for row in array) + "]" if array.ndim else spell(array)
+
+
+def shortest(number: Any) -> str:
+    """A number in the fewest digits that tell it from others of its type."""
+    return str(number).removesuffix(".0") if np.isfinite(number) else f"float('{number}')"
 
 
 def numbered(case: Case, steps: Sequence[Mapping[str, Any]], shows: Sequence[Wanted]) -> Iterator[dict[str, Any]]:
     """The steps as a template gets them, each with what it should show: what changes, or was seen to, or departs."""
     before: Mapping[str, NDArray[Any] | None] = {}
     sent_before: Mapping[str, Any] = {}
+    types: Mapping[str, str] = {}
     for number, (step, sent, want) in enumerate(zip(case.text.steps, steps, shows, strict=True), 1):
         told: dict[str, Any] = {"omit": [], "settings": {}, "recompile": False} | instruction(step, case.text.dtype)
         assigned = {name: decode(value) for name, value in told.pop("values", {}).items()}
@@ -225,11 +243,39 @@ def numbered(case: Case, steps: Sequence[Mapping[str, Any]], shows: Sequence[Wan
             "raises": raises,
             "wants_error": want.raises,
             "expected": fresh,
-            "bounds": {name: want.bounds[name] for name in fresh if want.bounds.get(name, 0) > LEAST},
-            "dtypes": dict(want.dtypes),
+            "bounds": allowances(want, fresh),
+            "dtypes": {name: dtype for name, dtype in want.dtypes.items() if types.get(name) != dtype},
             "extra": "None" in fresh.values(),
             "assigned": assigned,
         } | told
+        types = want.dtypes
+
+
+def allowances(want: Wanted, names: Iterable[str]) -> str:
+    """How far quantities may be off where that is more than what a script allows for: one number, or one for each."""
+    found = {
+        name: allowance(want.quantities[name], want.bounds.get(name), want.departing.get(name, 0)) for name in names
+    }
+    told = ", ".join(f'"{name}": {allowed}' for name, allowed in found.items() if allowed)
+    return told and "{" + told + "}"
+
+
+def allowance(value: NDArray[Any] | None, bounds: Floats | None, row: int) -> str:
+    """The allowance for one quantity; empty where it needs none."""
+    if value is None or bounds is None or bounds.shape != value.shape:
+        return ""
+    needed = np.nan_to_num(bounds, nan=np.inf) > RELATIVE * np.abs(value)
+    if not needed.any():
+        return ""
+    if bounds.max() <= NARROW * bounds.min():
+        return short(bounds.max())
+    kept = cut(np.where(needed, bounds, 0), row)
+    return "" if kept is None else nested(kept, short)
+
+
+def short(number: float) -> str:
+    """A bound in two digits, rounded up."""
+    return "0" if number == 0 else f"{1.05 * number:.1e}" if np.isfinite(number) else "float('inf')"
 
 
 def same(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:

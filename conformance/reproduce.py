@@ -38,23 +38,14 @@ def reproduce(case_id: str, pattern: str, root: Path, folder: Path, like: str | 
     dialect = STANDARD.under(run.header.dialect)
     result = judge(case, line, dialect)
     shows = repro.wanted(trace(case, dialect))
-    if like is not None:
-        theirs = dict(one(like, folder).lines())[case_id]
-        first = judge(case, theirs, dialect).first
-        if first and first.what.startswith("has the dtype"):
-            raise refused(f"in step {first.step + 1} {first.quantity} {first.what}, and scripts look at numbers alone")
-        shows = [
-            replace(each, bounds=here.bounds) for each, here in zip(repro.seen(theirs["steps"]), shows, strict=True)
-        ]
-    else:
-        judged = chain(result.steps, repeat(()))
-        shows = [each.beside(step) for each, step in zip(shows, judged, strict=False)]
+    judged = chain(result.steps, repeat(()))
     try:
+        if like is None:
+            shows = [each.beside(step) for each, step in zip(shows, judged, strict=False)]
+        else:
+            theirs = dict(one(like, folder).lines())[case_id]
+            others = repro.seen(theirs["steps"], line["steps"])
+            shows = [replace(each, bounds=here.bounds) for each, here in zip(others, shows, strict=True)]
         return Reproduced(repro.script(case, run.header.target, line["steps"], shows), case, run, result)
     except repro.NoScript as error:
-        raise refused(str(error)) from None
-
-
-def refused(why: str) -> click.BadParameter:
-    """There is no script, and why."""
-    return click.BadParameter(f"there is no script for this: {why}", param_hint="CASE")
+        raise click.BadParameter(f"there is no script for this: {error}", param_hint="CASE") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 import numpy as np
@@ -165,9 +164,18 @@ def test_a_ported_layer_is_held_against_all_that_can_move():
     assert re.search(
         r'"2 train batch", \{\n    "output": .*\n    "moving_mean": .*\n    "moving_variance": \[4\],', said
     )
-    said = ask("repro", "restore/every_bit_of_every_channel", *like)
-    bounds = json.loads(re.search(r"2 train batch.*?\n\}.*?(\{'output'.*?\})", said, re.DOTALL)[1].replace("'", '"'))
-    assert bounds["moving_mean"] > 1 > bounds["moving_variance"] > 0
+    said = ask("repro", "numerics/scales_of_channels_do_not_mix", "torch_nn[module]", "--runs", RUNS)
+    assert re.search(r'\{"output": \[\[\d\.\de-02, 0, 0\], \[\d\.\de-02, \d\.\de-06, 0\]\]\}\)', said)
+
+
+def test_what_should_not_be_there_and_other_dtypes_are_told():
+    """A gradient of a layer that is frozen, and statistics of another type than another target's."""
+    said = ask("repro", "backward/inference_mode_freezes_no_parameter", "torch_nn[eval_to_freeze]", "--runs", RUNS)
+    assert '    "gamma_gradient": None,\n' in said
+    assert "should not be there, and is  <- differs" in said
+    words = ("numerics/float16_statistics_stand_still", "torch_nn[module]", "--as", "flax_linen[jit]")
+    said = ask("repro", *words, "--runs", RUNS)
+    assert re.search(r"\{'moving_mean': 'float32', 'moving_variance': 'float32'.*\}\)", said)
 
 
 def test_an_issue_has_what_is_expected_what_is_seen_and_the_versions():
@@ -184,12 +192,12 @@ def test_an_issue_has_what_is_expected_what_is_seen_and_the_versions():
         (("modes/nothing", "torch_nn[module]"), "no case matches"),
         (("freeze/frozen_from_the_start", "flax_linen[jit]"), "has no observation of this case"),
         (
-            ("backward/constant_channel", "keras_layers[layer]"),
-            "there is no script for this: the template has no backward",
+            ("formula/without_center", "mindspore_nn[pynative]"),
+            "there is no script for this: adapters/repro has no template for mindspore_nn",
         ),
         (
-            ("numerics/float16_statistics_stand_still", "torch_nn[module]", "--as", "flax_linen[jit]"),
-            "in step 1 moving_mean has the dtype float32 instead of float16, and scripts look at numbers alone",
+            ("numerics/bfloat16_layer", "torch_nn[module]", "--as", "flax_linen[jit]"),
+            "there is no script for this: scripts cannot tell bfloat16 from float32",
         ),
     ],
 )

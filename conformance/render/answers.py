@@ -93,13 +93,14 @@ def use(each: Use) -> str:
 def ported(found: Port, settings: Settings) -> list[str]:
     """A layer in two spellings, the names and order of its state, the layouts, and what is left."""
     here, there = found.here, found.there
-    lines = [f"{each.target:26}{each.call}" for each in (here, there)]
+    wide = max(len(here.target), len(there.target)) + 2
+    lines = [f"{each.target:{wide}}{each.call}" for each in (here, there)]
     lines += ["", "state, which can be carried over as it is:"]
     lines += [
         f"  {here.names[name]:24} -> {there.names[name]:24} ({name})" for name in here.names if name in there.names
     ]
-    lines += ["order:", *(f"  {each.target:26}{', '.join(each.order)}" for each in (here, there))]
-    lines += ["layout:", *(f"  {each.target:26}{each.layout}" for each in (here, there))]
+    lines += ["order:", *(f"  {each.target:{wide}}{', '.join(each.order)}" for each in (here, there))]
+    lines += ["layout:", *(f"  {each.target:{wide}}{each.layout}" for each in (here, there))]
     if not found.left:
         return [*lines, "", "no convention differs"]
     lines += ["", "what no argument makes equal:"]
