@@ -258,9 +258,9 @@ class Network:
 
 
 def Layer(layer, mode, workdir):
-    if mode in ("layer", "eager"):
-        return (BareLayer if mode == "layer" else EagerLayer)(dict(layer, kind="batch_norm", name="layer"))
-    return LayerInModel(layer, mode)
+    if mode == "eager":
+        return EagerLayer(layer)
+    return BareLayer(layer) if mode == "layer" else LayerInModel(layer, mode)
 
 
 class LayerInModel(Network):
@@ -287,11 +287,14 @@ class BareLayer:
     def __init__(self, layer):
         if layer["training"] is not None:
             raise Unsupported("mode layer has no place for a baked training flag: that is in layer(inputs, …)")
-        K.clear_session()
-        self.layer, self.functions = make_layer(layer, "layer", {}), {}
+        self.begin()
+        self.layer, self.functions = make_layer(dict(layer, kind="batch_norm", name="layer"), "layer", {}), {}
         self.shape, self.dtype = (None,) + tuple(layer["shape"]), layer["dtype"]
         self.layer.build(self.shape)
         self.set(layer["variables"])
+
+    def begin(self):
+        K.clear_session()
 
     def variables(self):
         return {v.name.split("/")[-1].split(":")[0]: v for v in self.layer.weights}
@@ -352,10 +355,9 @@ class BareLayer:
 class EagerLayer(BareLayer):
     """The same, called eagerly."""
 
-    def __init__(self, layer):
+    def begin(self):
         if not tf.executing_eagerly():
             EAGER()
-        super().__init__(layer)
 
     def call(self, x, training=None):
         return self.layer(tf.constant(x, self.dtype), **given(training=training)).numpy()
