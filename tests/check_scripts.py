@@ -37,6 +37,8 @@ RUNS = Path(__file__).parent.parent / "reports" / "runs"
 def differing(script: str) -> int:
     """The first step in which a script, run in a folder of its own, says that something differs; 0 for none."""
     said = io.StringIO()
+    if "jax" in sys.modules:
+        sys.modules["jax"].config.update("jax_enable_x64", False)  # which a script of float64 has switched on
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), contextlib.redirect_stdout(said):
         exec(compile(script, "script", "exec"), {"__name__": "__main__"})
     step = 0
