@@ -355,9 +355,13 @@ class BareLayer:
 class EagerLayer(BareLayer):
     """The same, called eagerly."""
 
+    enabled = False
+
     def begin(self):
-        if not tf.executing_eagerly():
+        if not EagerLayer.enabled:
+            tf.reset_default_graph()  # which the import of Keras may have made
             EAGER()
+            EagerLayer.enabled = True
 
     def call(self, x, training=None):
         return self.layer(tf.constant(x, self.dtype), **given(training=training)).numpy()

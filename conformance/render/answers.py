@@ -95,7 +95,7 @@ def ported(found: Port, settings: Settings) -> list[str]:
     here, there = found.here, found.there
     wide = max(len(here.target), len(there.target)) + 2
     lines = [f"{each.target:{wide}}{each.call}" for each in (here, there)]
-    lines += ["", "state, which can be carried over as it is:"]
+    lines += ["", "state, name by name:"]
     lines += [
         f"  {here.names[name]:24} -> {there.names[name]:24} ({name})" for name in here.names if name in there.names
     ]
