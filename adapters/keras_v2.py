@@ -371,5 +371,6 @@ class EagerLayer(BareLayer):
         with tf.GradientTape() as tape:
             tape.watch(inputs)
             output = self.layer(inputs, training=training)
-        gradients = tape.gradient(output, [inputs] + self.layer.trainable_weights, tf.constant(upstream, self.dtype))
+            weighted = tf.reduce_sum(output * tf.constant(upstream, self.dtype))
+        gradients = tape.gradient(weighted, [inputs] + self.layer.trainable_weights)
         return self.named([result.numpy() for result in [output] + gradients])
