@@ -51,7 +51,8 @@ def test_the_worked_number_is_that_of_the_user():
 
 def test_two_targets_are_explained_knob_by_knob():
     """What differs with its numbers and cases, what is the same, and what departs from its own declaration."""
-    said = ask("explain", "keras_layers[layer]", "torch_nn[module]", "--batch", "2", "--positions", "4", "--runs", RUNS)
+    keras = "keras_layers-layer-keras-3.15.1-tensorflow-2.21.0"
+    said = ask("explain", keras, "torch_nn[module]", "--batch", "2", "--positions", "4", "--runs", RUNS)
     assert "variance: population and sample" in said
     assert "factor n/(n-1) = 1.1429 at n = 8" in said
     assert re.search(r"torch_nn\[module\] departs .* 5 cases: .*\n  a restore that is refused has already loaded", said)
