@@ -94,6 +94,17 @@ def updates_of(model):
     return model.updates if STANDALONE or VERSION < [2, 1] else model.get_updates_for(model.inputs)
 
 
+def own_name(variable):
+    """What a variable is called within its layer."""
+    return variable.name.split("/")[-1].split(":")[0]
+
+
+def with_gradients(results, trained):
+    """The output, and the gradients by the input and by what is trained, by their names."""
+    names = [own_name(v) + "_gradient" for v in trained]
+    return dict(zip(["output", "input_gradient"] + names, results))
+
+
 def given(**arguments):
     return {name: value for name, value in arguments.items() if value is not None}
 
@@ -161,7 +172,7 @@ class Network:
             inputs = keras.layers.Input(K.int_shape(self.model.inputs[0])[1:])
             self.model = keras.models.Model(inputs, self.model(inputs))
         self.variables = {
-            self.quantity(name, v.name.split("/")[-1].split(":")[0]): v
+            self.quantity(name, own_name(v)): v
             for name, layer in self.layers.items()
             if not hasattr(layer, "layers")
             for v in layer.weights
@@ -277,8 +288,7 @@ class LayerInModel(Network):
         gradients = tf.gradients(output, [inputs] + trained, tf.constant(upstream))
         updates = updates_of(self.model) if training else []
         function = K.function([inputs, K.learning_phase()], [output] + gradients, updates=updates)
-        names = [v.name.split("/")[-1].split(":")[0] + "_gradient" for v in trained]
-        return dict(zip(["output", "input_gradient"] + names, function([x, int(training)])))
+        return with_gradients(function([x, int(training)]), trained)
 
 
 class BareLayer:
@@ -297,7 +307,7 @@ class BareLayer:
         K.clear_session()
 
     def variables(self):
-        return {v.name.split("/")[-1].split(":")[0]: v for v in self.layer.weights}
+        return {own_name(v): v for v in self.layer.weights}
 
     def state(self):
         return dict(zip(self.variables(), self.layer.get_weights()))
@@ -329,11 +339,7 @@ class BareLayer:
             output = self.layer(inputs, training=training)
             return [output] + tf.gradients(output, [inputs] + self.layer.trainable_weights, upstream)
 
-        return self.named(self.run(training, compute, x, upstream))
-
-    def named(self, results):
-        names = [v.name.split("/")[-1].split(":")[0] + "_gradient" for v in self.layer.trainable_weights]
-        return dict(zip(["output", "input_gradient"] + names, results))
+        return with_gradients(self.run(training, compute, x, upstream), self.layer.trainable_weights)
 
     def freeze(self, of, recompile):
         self.set_trainable(False)
@@ -373,4 +379,4 @@ class EagerLayer(BareLayer):
             output = self.layer(inputs, training=training)
             weighted = tf.reduce_sum(output * tf.constant(upstream, self.dtype))
         gradients = tape.gradient(weighted, [inputs] + self.layer.trainable_weights)
-        return self.named([result.numpy() for result in [output] + gradients])
+        return with_gradients([result.numpy() for result in [output] + gradients], self.layer.trainable_weights)

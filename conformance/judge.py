@@ -49,7 +49,8 @@ class Divergence:
 class Compared:
     """One quantity of one step: what should be and what is there, and the worst error in units of the bound.
 
-    scale is that of the bound, of the shape of what is expected; dtype that of what was observed.
+    scale is that of the bound, of the shape of what is expected; dtype that of what was observed, promised the one that
+    should be.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Compared:
     divergence: Divergence | None
     scale: Floats | None = None
     dtype: str = ""
+    promised: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +180,8 @@ def _quantity(index: int, name: str, value: Value, sent: object) -> Compared:
     observed, dtype = wire.decode(sent), wire.dtype(sent)
     what = _kind(observed, value, dtype)
     if what or not isinstance(observed, np.ndarray):
-        return Compared(name, value.expected, observed, float("inf"), Divergence(index, name, what), None, dtype)
+        unlike = Divergence(index, name, what)
+        return Compared(name, value.expected, observed, float("inf"), unlike, None, dtype, value.dtype)
     errors = in_bounds(observed, value)
     error = float(errors.max(initial=0.0))
     divergence = None
@@ -187,7 +190,7 @@ def _quantity(index: int, name: str, value: Value, sent: object) -> Compared:
         seen = float(observed[place])
         what = "is not finite" if not np.isfinite(seen) and np.isfinite(value.expected[place]) else "departs"
         divergence = Divergence(index, name, what, place, float(value.expected[place]), seen, error)
-    return Compared(name, value.expected, observed, error, divergence, value.scale, dtype)
+    return Compared(name, value.expected, observed, error, divergence, value.scale, dtype, value.dtype)
 
 
 def _kind(observed: NDArray[Any] | str | None, value: Value, dtype: str) -> str:
@@ -203,11 +206,16 @@ def _kind(observed: NDArray[Any] | str | None, value: Value, dtype: str) -> str:
     return ""
 
 
+def bound(scale: Floats) -> Floats:
+    """How far honest arithmetic may be off, elementwise: k·eps·C, and a little for what is smaller than numbers are."""
+    return scale * (K * EPS) + K * TINY
+
+
 def in_bounds(observed: NDArray[Any], value: Value) -> Floats:
     """|observed - expected| in units of the bound k·eps·C, elementwise; NaN equals NaN and infinity itself."""
     seen = observed.astype(np.float64)
     with np.errstate(invalid="ignore"):
-        errors = np.asarray(np.abs(seen - value.expected) / (value.scale * (K * EPS) + K * TINY))
+        errors = np.asarray(np.abs(seen - value.expected) / bound(value.scale))
     if not np.isfinite(errors).all():
         errors[np.isnan(errors)] = np.inf
         errors[(seen == value.expected) | (np.isnan(seen) & np.isnan(value.expected))] = 0.0

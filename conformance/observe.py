@@ -115,10 +115,10 @@ class Sitting:
 
 
 @contextlib.asynccontextmanager
-async def seated(adapter: Path, mode: str, settings: Interpreter, host: Host | None = None) -> AsyncIterator[Sitting]:
-    """A sitting with a folder of its own; a host that has been started is used first. Its process is ended."""
+async def seated(adapter: Path, mode: str, settings: Interpreter) -> AsyncIterator[Sitting]:
+    """A sitting with a folder of its own, whose process is ended."""
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
-        sitting = Sitting(adapter, mode, settings, Path(folder), host)
+        sitting = Sitting(adapter, mode, settings, Path(folder))
         try:
             yield sitting
             await sitting.close()

@@ -80,8 +80,14 @@ def spelled(header: Header, layer: Layer, extra: list[str]) -> Spelled:
     spelling = module(header)
     cumulative = STANDARD.under(header.dialect).startup == "cumulative"  # where all batches weigh the same
     momentum = None if cumulative else layer.momentum
-    own = {"momentum": momentum, "features": layer.features, "mode": header.target.mode, "extra": extra}
-    call = " ".join(str(spelling.spelled({**asdict(layer), **own})).split())
+    told = {
+        **asdict(layer),
+        "momentum": momentum,
+        "features": layer.features,
+        "mode": header.target.mode,
+        "extra": extra,
+    }
+    call = " ".join(str(spelling.spelled(told)).split())
     present = {"gamma": layer.scale, "beta": layer.center}
     names = {name: own for name, own in spelling.names.items() if present.get(name, True)}
     order = [own for own in spelling.order if own in names.values() or own not in spelling.names.values()]

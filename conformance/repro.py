@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from conformance import wire
 from conformance.case import Case, Drawn
 from conformance.fields import Floats
-from conformance.judge import Compared, K, Result
+from conformance.host import fresh
+from conformance.judge import Compared, Result, bound
 from conformance.places import adapters
 from conformance.plan import instruction, subject
 from conformance.reference import Outcome
-from conformance.rounding import EPS, TINY
 from conformance.runs import Target
 from conformance.wire import decode
 
@@ -58,11 +58,7 @@ class Wanted:
             self,
             quantities={**self.quantities, **{item.name: None for item, _ in apart if item.expected is None}},
             departing={item.name: (divergence.index or (0,))[0] for item, divergence in apart},
-            dtypes={
-                item.name: divergence.what.rpartition(" ")[2]
-                for item, divergence in apart
-                if divergence.what.startswith("has the dtype")
-            },
+            dtypes={item.name: item.promised for item, _ in apart if item.dtype and item.dtype != item.promised},
         )
 
 
@@ -76,11 +72,6 @@ def wanted(outcomes: Sequence[Outcome]) -> list[Wanted]:
         )
         for outcome in outcomes
     ]
-
-
-def bound(scale: Floats) -> Floats:
-    """How far honest arithmetic may be off in each element."""
-    return K * EPS * scale + K * TINY
 
 
 def judged(result: Result) -> list[Wanted]:
@@ -123,17 +114,23 @@ def script(case: Case, target: Target, steps: Sequence[Mapping[str, Any]], shows
         template = environment().get_template(f"{target.adapter}.py.j2")
     except TemplateNotFound:
         raise NoScript(f"adapters/repro has no template for {target.adapter}") from None
-    asked = subject(case)
+    asked = network(subject(case))
+    layers = [plain(entry) for entry in asked]
     text = template.render(
         title=case.text.title,
         case=case.id,
         target=target,
-        single="layer" in asked,
-        entries=[plain(entry) for entry in network(asked)],
+        single=case.text.layer is not None,
+        entries=layers,
+        placed={entry["name"]: entry for entry in flat(layers) if entry["kind"] != "again"},
+        shared={entry["name"] for entry in flat(layers) if entry["kind"] == "again"},
         data={name: given(case, name) for name in case.data},
         ranks={name: array.ndim for name, array in case.data.items()},
         dtype=case.text.dtype,
-        steps=[{**step, "rebuilt": rebuilt(asked, step["settings"])} for step in numbered(case, steps, shows)],
+        steps=[
+            {**step, "rebuilt": fresh(asked, step["settings"])}  # type: ignore[no-untyped-call]  # it is of Python 3.6
+            for step in numbered(case, steps, shows)
+        ],
         verbs={step.verb for step in case.text.steps},
     )
     return text.strip("\n") + "\n"
@@ -144,15 +141,20 @@ def network(asked: Mapping[str, Any]) -> list[dict[str, Any]]:
     return asked.get("network") or [{"kind": "batch_norm", "name": "layer", **asked["layer"]}]
 
 
-def rebuilt(asked: Mapping[str, Any], settings: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The layers as a program builds them before it restores: nothing assigned, and its own settings."""
+def flat(entries: Iterable[Mapping[str, Any]], within: str = "") -> Iterator[dict[str, Any]]:
+    """The entries of all levels in order, each with its `path` in the network, as a.b.c."""
+    for entry in entries:
+        path = within + entry["name"]
+        yield {**entry, "path": path}
+        yield from flat(entry.get("layers", ()), f"{path}.")
 
-    def anew(entry: dict[str, Any]) -> dict[str, Any]:
-        nested = {"layers": [anew(each) for each in entry["layers"]]} if "layers" in entry else {}
-        width = {"shape": [*entry["shape"][:-1], settings["features"]]} if "features" in settings else {}
-        return {**entry, **settings, **width, **nested, "variables": {}}
 
-    return [anew(entry) for entry in network(asked)]
+def reached(placed: Mapping[str, Mapping[str, Any]], of: str) -> list[Mapping[str, Any]]:
+    """The layers and models that a name means: all of them, or one and what lies in it."""
+    if of in ("layer", "model"):
+        return list(placed.values())
+    path = placed[of]["path"]
+    return [entry for entry in placed.values() if f"{entry['path']}.".startswith(f"{path}.")]
 
 
 @cache
@@ -165,7 +167,8 @@ def environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    found.filters |= {"literal": literal, "share": share, "combined": lambda one, other: {**one, **other}}
+    found.filters |= {"literal": literal, "share": share, "reached": reached}
+    found.filters["combined"] = lambda one, other: {**one, **other}
     found.globals["refuse"] = refuse
     return found
 
@@ -204,12 +207,12 @@ def given(case: Case, name: str) -> str:
 
 def literal(array: NDArray[Any] | None, dtype: str = "float32") -> str:
     """An array of a type as nested lists of the shortest numbers."""
-    return "None" if array is None else nested(array.astype(NUMPY.get(dtype, dtype)), shortest)
+    return "None" if array is None else listed(array.astype(NUMPY.get(dtype, dtype)), shortest)
 
 
-def nested(array: NDArray[Any], spell: Callable[[Any], str]) -> str:
+def listed(array: NDArray[Any], spell: Callable[[Any], str]) -> str:
     """An array as nested lists of numbers."""
-    return "[" + ", ".join(nested(row, spell) for row in array) + "]" if array.ndim else spell(array)
+    return "[" + ", ".join(listed(row, spell) for row in array) + "]" if array.ndim else spell(array)
 
 
 def shortest(number: Any) -> str:
@@ -270,7 +273,7 @@ def allowance(value: NDArray[Any] | None, bounds: Floats | None, row: int) -> st
     if bounds.max() <= NARROW * bounds.min():
         return short(bounds.max())
     kept = cut(np.where(needed, bounds, 0), row)
-    return "" if kept is None else nested(kept, short)
+    return "" if kept is None else listed(kept, short)
 
 
 def short(number: float) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import chain, repeat
 from pathlib import Path
 
 import click
@@ -38,10 +37,10 @@ def reproduce(case_id: str, pattern: str, root: Path, folder: Path, like: str | 
     dialect = STANDARD.under(run.header.dialect)
     result = judge(case, line, dialect)
     shows = repro.wanted(trace(case, dialect))
-    judged = chain(result.steps, repeat(()))
     try:
         if like is None:
-            shows = [each.beside(step) for each, step in zip(shows, judged, strict=False)]
+            judged = [each.beside(step) for each, step in zip(shows, result.steps, strict=False)]
+            shows = judged + shows[len(judged) :]
         else:
             theirs = dict(one(like, folder).lines())[case_id]
             others = repro.seen(theirs["steps"], line["steps"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
 import time
 from collections import deque
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
@@ -140,45 +139,42 @@ async def _adapter(job: Job, adapter: Adapter, places: asyncio.Semaphore, watch:
 async def _lead(job: Job, share: Share, places: asyncio.Semaphore, watch: Watch) -> Ran | None:
     """Ask the adapter for its modes, and go through them in that process; what is said where it cannot be started."""
     adapter = share.adapter
-    async with places:
-        if parts := remembered(job, adapter):
-            unavailable_path(job, adapter).unlink(missing_ok=True)
-            share.begin(parts)
-            await _drain(job, share, None, watch)
-            return None
-        with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
+    async with places, seated(adapter.path, "", job.interpreter) as sitting:
+        parts = remembered(job, adapter)
+        if not parts:
             try:
-                host, modes = await introduced(adapter, job.interpreter, job.modes, folder)
+                sitting.host, modes = await introduced(adapter, job.interpreter, job.modes, str(sitting.folder))
             except Unavailable as error:
                 if job.asked_for:
                     write_unavailable(job, adapter, error.reason)
                 share.begin([])
                 return Ran(adapter, None, error.reason, error.absent)
-            unavailable_path(job, adapter).unlink(missing_ok=True)
+            introduction = sitting.host.introduction
             if job.cache:
-                job.cache.remember(adapter, host.introduction)
-            share.begin([part_of(job, adapter, mode, host.introduction) for mode in modes])
-            await _drain(job, share, host, watch)
+                job.cache.remember(adapter, introduction)
+            parts = [part_of(job, adapter, mode, introduction) for mode in modes]
+        unavailable_path(job, adapter).unlink(missing_ok=True)
+        share.begin(parts)
+        await _drain(job, share, sitting, watch)
     return None
 
 
 async def _help(job: Job, share: Share, places: asyncio.Semaphore, watch: Watch) -> None:
     """Take part in an adapter's targets once there is a place, in a process of one's own if any are left by then."""
     await share.known.wait()
-    async with places:
-        await _drain(job, share, None, watch)
+    async with places, seated(share.adapter.path, "", job.interpreter) as sitting:
+        await _drain(job, share, sitting, watch)
 
 
-async def _drain(job: Job, share: Share, host: Host | None, watch: Watch) -> None:
+async def _drain(job: Job, share: Share, sitting: Sitting, watch: Watch) -> None:
     """Run targets that are left, all in the same process unless one wants to be alone in it."""
-    async with seated(share.adapter.path, "", job.interpreter, host) as sitting:
-        while share.left:
-            part = share.left.popleft()
-            if part.alone:
-                await sitting.close()
-            share.done[part.header.target.mode] = await _target(job, part, sitting, watch)
-            if part.alone:
-                await sitting.close()
+    while share.left:
+        part = share.left.popleft()
+        if part.alone:
+            await sitting.close()
+        share.done[part.header.target.mode] = await _target(job, part, sitting, watch)
+        if part.alone:
+            await sitting.close()
 
 
 def remembered(job: Job, adapter: Adapter) -> list[Part]:
@@ -236,8 +232,8 @@ def wanted(adapter: Adapter, said: Any, chosen: tuple[str, ...]) -> list[str]:
     return [mode for mode in modes if not chosen or mode in chosen]
 
 
-async def _target(job: Job, part: Part, sitting: Sitting | None, watch: Watch) -> Ran:
-    """Run one target into its run file; without a sitting, one that has nothing left to answer."""
+async def _target(job: Job, part: Part, sitting: Sitting, watch: Watch) -> Ran:
+    """Run one target into its run file."""
     started = time.monotonic()
     if not part.header.cases:
         return Ran(part.adapter)
@@ -254,7 +250,7 @@ async def _target(job: Job, part: Part, sitting: Sitting | None, watch: Watch) -
     watch.begin(target, len(todo))
     end = None
     try:
-        if sitting and todo:
+        if todo:
             await sitting.turn_to(target.mode)
             await sitting.answer(repeated.each(job.corpus.case(case_id) for case_id in todo), repeated)
         reused = {"cached": len(part.kept.places)} if part.kept and part.kept.places else {}
