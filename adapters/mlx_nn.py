@@ -1,7 +1,6 @@
 """Drives mlx.nn.BatchNorm: train() and eval() say what a pass is; mode compile puts every pass through mx.compile."""
 
 import functools
-from decimal import Decimal
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -78,7 +77,7 @@ def batch_norm(layer):
     module = nn.BatchNorm(
         layer["features"],
         eps=layer["epsilon"],
-        momentum=float(1 - Decimal(repr(layer["momentum"]))),  # of the new statistic: 0.01, which 1 - 0.99 is not
+        momentum=round(1 - layer["momentum"], 15),  # of the new statistic: 0.01, which 1 - 0.99 is not
         affine=layer["scale"],
         track_running_stats=layer.get("track", True),
     )

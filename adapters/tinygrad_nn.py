@@ -1,7 +1,6 @@
 """Drives tinygrad.nn.BatchNorm: Context(TRAINING=1) says what a pass is, and the environment's DEV what computes."""
 
 import functools
-from decimal import Decimal
 from importlib.metadata import version
 
 import numpy as np
@@ -69,7 +68,7 @@ def batch_norm(layer):
     module = nn.BatchNorm(
         layer["features"],
         eps=layer["epsilon"],
-        momentum=float(1 - Decimal(repr(layer["momentum"]))),  # of the new statistic: 0.01, which 1 - 0.99 is not
+        momentum=round(1 - layer["momentum"], 15),  # of the new statistic: 0.01, which 1 - 0.99 is not
         affine=layer["scale"],
         track_running_stats=layer.get("track", True),
     )

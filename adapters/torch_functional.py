@@ -1,7 +1,5 @@
 """Drives torch.nn.functional.batch_norm, with statistics and parameters that the program itself holds."""
 
-from decimal import Decimal
-
 import torch
 from torch.nn.functional import batch_norm
 
@@ -44,7 +42,7 @@ class Layer:
         if layer["training"] is not None:
             raise Unsupported("nothing is built that a flag could be baked into")
         self.dtype = getattr(torch, layer["dtype"])
-        self.momentum = float(1 - Decimal(repr(layer["momentum"])))  # of the new statistic
+        self.momentum = round(1 - layer["momentum"], 15)  # of the new statistic
         self.epsilon = layer["epsilon"]
         present = {"gamma": layer["scale"], "beta": layer["center"]}
         self.variables = {

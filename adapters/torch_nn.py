@@ -12,7 +12,6 @@ safetensors:       save_model and load_model of safetensors.torch in place of to
 """
 
 from collections import OrderedDict
-from decimal import Decimal
 from functools import partial
 
 import torch
@@ -120,7 +119,7 @@ def batch_norm(layer, mode):
         raise Unsupported("a module's mode is switched by train() and eval(), it is not baked in")
     if layer["center"] and not layer["scale"]:
         raise Unsupported("bias=False leaves out beta alone, but only affine=False leaves out gamma, and beta with it")
-    new = float(1 - Decimal(repr(layer["momentum"])))  # of the new statistic: 0.01, which 1 - 0.99 is not
+    new = round(1 - layer["momentum"], 15)  # of the new statistic: 0.01, which 1 - 0.99 is not
     return BATCH_NORMS[len(layer["shape"])](
         layer["features"],
         eps=layer["epsilon"],
@@ -186,17 +185,17 @@ class Model:
         self.cast = torch.bfloat16 if self.entries[0].get("dtype") == "bfloat16" else None  # NumPy does not have it
         self.training = True  # the mode that all of the module is in; None where they differ
         self.keys, self.optimizers, self.kept_in_eval = {}, {}, set()
-        state, variables = module.state_dict(), {}  # torch changes these tensors in place
-        for name, (_, entry, path) in parts.items():
+        self.tensors, variables = {}, {}  # torch changes these tensors in place
+        for name, (part, entry, path) in parts.items():
             prefix = f"{name}." if name else ""
             for quantity, key in KEYS.get(entry["kind"], {}).items():
-                if path + key in state:
-                    self.keys[prefix + quantity] = path + key
+                values = getattr(part, key, None)
+                if values is not None:
+                    self.keys[prefix + quantity], self.tensors[prefix + quantity] = path + key, values.detach()
             for quantity, value in entry["variables"].items():
                 variables[prefix + quantity] = value
             if not entry.get("trainable", True):
                 self.freeze(name)
-        self.tensors = {name: state[key] for name, key in self.keys.items()}
         plain = not DEVICE and not self.cast
         self.views = {name: values.numpy().T for name, values in self.tensors.items()} if plain else None
         self.set(variables)

@@ -10,7 +10,6 @@ The module is exported on an example of zeros, and anew only after its state or 
 import io
 import warnings
 from collections import OrderedDict
-from decimal import Decimal
 
 import onnxruntime
 import onnxscript  # noqa: F401 - the exporter needs it
@@ -74,7 +73,7 @@ def build(entry):
         raise Unsupported("onnxruntime has no BatchNormalization of bfloat16 on CPU")
     if entry["scale"] != entry["center"]:
         raise Unsupported("affine is about gamma and beta alike")
-    momentum = float(1 - Decimal(repr(entry["momentum"])))  # of the new statistic
+    momentum = round(1 - entry["momentum"], 15)  # of the new statistic
     module = BATCH_NORMS[len(entry["shape"])](
         entry["features"],
         entry["epsilon"],

@@ -33,14 +33,16 @@ import time
 import numpy as np
 
 LONGEST_TEXT = 2000
+PIPE_BYTES = 1 << 16  # as many as a pipe holds
 FORMS = {}  # {name: (dtype, shape, how such a quantity is written, in bytes, with %s for its base64)}
+WRITERS = {"save", "export"}
 SCALARS = ("training", "of", "recompile", "loss", "optimizer", "epochs", "batch_size", "through")
 ARRAYS = ("mask", "targets", "upstream", "validation", "validation_targets")
 
 
 def take_streams():
     """Keep stdin and stdout for the protocol; whatever the framework prints goes to stderr."""
-    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    requests, answers = os.fdopen(os.dup(0), "rb", PIPE_BYTES), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(2, 1)
@@ -49,11 +51,20 @@ def take_streams():
     return requests, answers
 
 
-def decode(array):
-    """[dtype, shape, base64] -> ndarray that nobody else holds; float32 for bfloat16, which NumPy does not have."""
+def unpack(array):
+    """[dtype, shape, base64] -> shape, dtype and bytes of an ndarray; float32 for bfloat16, which NumPy does not have."""
     dtype, shape, text = array
-    dtype = "float32" if dtype == "bfloat16" else dtype
-    return np.frombuffer(bytearray(binascii.a2b_base64(text)), dtype).reshape(shape)
+    return shape, "float32" if dtype == "bfloat16" else dtype, binascii.a2b_base64(text)
+
+
+def fresh_array(shape, dtype, data):
+    """An ndarray that nobody else holds."""
+    return np.ndarray(shape, dtype, bytearray(data))
+
+
+def decode(array):
+    """[dtype, shape, base64] -> ndarray."""
+    return fresh_array(*unpack(array))
 
 
 def encode(name, value):
@@ -147,14 +158,14 @@ class Session:
             raise Unknown("the adapter has no %s" % kind)
         self.make = lambda spec: make(with_arrays(spec), mode, folder)
         self.spec, self.folder = case[kind], folder
-        self.data = {name: decode(array) for name, array in case["data"].items()}
+        self.data = {name: unpack(array) for name, array in case["data"].items()}
         self.layer = self.make(self.spec)
 
     def perform(self, step):
         """Do one step; returns the quantities that it computes, without the state."""
         verb = step["verb"]
         if verb in ("train", "predict") and len(step) == 2:  # no mask, and nothing else out of the ordinary
-            return {"output": self.method(verb)(self.data[step["data"]].copy())}
+            return {"output": self.method(verb)(fresh_array(*self.data[step["data"]]))}
         if verb == "set":
             self.call("set", {name: decode(array) for name, array in step["values"].items()})
             return {}
@@ -164,8 +175,8 @@ class Session:
         if verb == "export":
             self.call("export", os.path.join(self.folder, step["name"]))
             return {}
-        arrays = [self.data[step["data"]].copy()] if "data" in step else []
-        named = {name: self.data[step[name]].copy() for name in ARRAYS if name in step}
+        arrays = [fresh_array(*self.data[step["data"]])] if "data" in step else []
+        named = {name: fresh_array(*self.data[step[name]]) for name in ARRAYS if name in step}
         named.update((name, step[name]) for name in SCALARS if name in step)
         if "exported" in step:
             named["exported"] = os.path.join(self.folder, step["exported"])
@@ -231,7 +242,7 @@ def run_case(adapter, settings, case, number):
     started = time.perf_counter()
     ending, steps = {}, []
     folder = settings["workdir"]
-    if any(step["verb"] in ("save", "export") for step in case["steps"]):
+    if not WRITERS.isdisjoint([step["verb"] for step in case["steps"]]):
         folder = os.path.join(folder, str(number))
         os.mkdir(folder)
     try:

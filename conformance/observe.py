@@ -92,7 +92,7 @@ class Sitting:
         """Start a process, or take one that has been started, and tell it the mode."""
         folder = tempfile.mkdtemp(dir=self.folder)
         self.host = started or await Host.start(self.adapter, self.settings, folder)
-        self.host.folder, self.host.log = folder, b""
+        self.host.folder, self.host.process.log = folder, b""
         self.host.begin(self.mode)
         return self.host
 

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import re
 import signal
 import sys
-import time
-from asyncio.subprocess import Process
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from conformance.program import Program
 from conformance.runs import LONGEST_LINE
 
 HOST = Path(__file__).with_name("host.py")
-LOG_BYTES = 4000
 _PLACES = re.compile(
     r"(?:(?<![\w.])|(?<=\\[nrt]))/(?:[^\s/:'\"\\]+/)+?(?=site-packages/|lib/python3|[\w.]+\.py\b|[\w.-]+:\d)"
 )
@@ -62,29 +59,16 @@ class Stopped(Exception):
 class Host:
     """One process of `host.py`, or of a program that speaks its protocol."""
 
-    def __init__(self, process: asyncio.subprocess.Process, settings: Interpreter, folder: str) -> None:
+    def __init__(self, process: Program, settings: Interpreter, folder: str) -> None:
         self.process, self.settings, self.folder = process, settings, folder
-        self.log, self.killed = b"", False
-        self.logging = asyncio.ensure_future(self.keep_log())
         self.introduction: dict[str, Any] = {}
 
     @classmethod
     async def start(cls, adapter: Path, settings: Interpreter, folder: str) -> Host:
         """Start the framework's interpreter on an adapter and read what the adapter says of itself."""
         environment = {"OMP_NUM_THREADS": "1", **os.environ, **settings.environment}
-        pipe = asyncio.subprocess.PIPE
         try:
-            process = await _uninterrupted(
-                asyncio.create_subprocess_exec(
-                    *settings.command(adapter.resolve()),
-                    stdin=pipe,
-                    stdout=pipe,
-                    stderr=pipe,
-                    env=environment,
-                    limit=LONGEST_LINE,
-                    start_new_session=True,
-                )
-            )
+            process = await Program.start(settings.command(adapter.resolve()), environment, LONGEST_LINE)
         except OSError as error:
             raise Unavailable(f"{settings.python} cannot be started: {error.strerror}", absent=True) from None
         host = cls(process, settings, folder)
@@ -112,14 +96,13 @@ class Host:
 
     def send(self, line: Mapping[str, Any]) -> None:
         """Send one line, without waiting for it to be read."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(line).encode("ascii") + b"\n")
+        self.process.requests.write(json.dumps(line).encode("ascii") + b"\n")
 
     async def line(self, timeout: float) -> bytes:
         """The next line of the protocol; Stopped says what came instead."""
-        assert self.process.stdout is not None
         try:
-            raw = await asyncio.wait_for(self.process.stdout.readline(), timeout)
+            async with asyncio.timeout(timeout):
+                raw = await self.process.line()
         except TimeoutError:
             await self.stack()
             raise Stopped("hung", f"no answer within {timeout:g} s") from None
@@ -131,7 +114,7 @@ class Host:
 
     async def ending(self) -> str:
         """How the process ended."""
-        if not await self.ended(10):
+        if not await self.process.ended(10):
             return "the process closed its answers"
         code = self.process.returncode or 0
         if code >= 0:
@@ -139,57 +122,25 @@ class Host:
         name = signal.Signals(-code).name if -code in list(signal.Signals) else f"signal {-code}"
         return f"the process was ended by {name}"
 
-    async def ended(self, timeout: float) -> bool:
-        """Whether the process itself ends in time; its pipes may live on in what it started."""
-        until = time.monotonic() + timeout
-        while self.process.returncode is None and time.monotonic() < until:  # noqa: ASYNC110
-            await asyncio.sleep(0.005)  # asyncio's own wait() waits for the pipes too
-        return self.process.returncode is not None
-
     async def stack(self) -> None:
         """Let a process that hangs write where it hangs."""
         if hasattr(signal, "SIGABRT") and self.process.returncode is None:
-            self.process.send_signal(signal.SIGABRT)
-        await self.ended(2)
-
-    async def keep_log(self) -> None:
-        """Keep the end of what the framework prints."""
-        assert self.process.stderr is not None
-        while chunk := await self.process.stderr.read(65536):
-            self.log = (self.log + chunk)[-LOG_BYTES:]
+            self.process.transport.send_signal(signal.SIGABRT)
+        await self.process.ended(2)
 
     def last_words(self) -> str:
         """The last that the framework printed."""
-        return clean(self.log.decode("utf-8", "replace").strip(), self.folder)
+        return clean(self.process.log.decode("utf-8", "replace").strip(), self.folder)
 
     async def kill(self) -> None:
-        """End the process and all that it started, once: later its number may be another's."""
-        if self.killed:
-            return
-        self.killed = True
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        await self.ended(10)
-        await asyncio.wait({self.logging}, timeout=1)
-        self.logging.cancel()
-        self.process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - a daemon may hold the pipes
+        """End the process and all that it started."""
+        await self.process.kill()
 
     async def close(self) -> None:
         """Let the process end by itself: its input ends."""
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        await self.ended(10)
+        self.process.requests.close()
+        await self.process.ended(10)
         await self.kill()
-
-
-async def _uninterrupted(starting: Coroutine[Any, Any, Process]) -> Process:
-    """A process, started to the end even when the waiting is cancelled: cancelled halfway, asyncio waits for ever."""
-    task = asyncio.ensure_future(starting)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        (await task).kill()
-        raise
 
 
 def clean(text: str, folder: str) -> str:
