@@ -1,6 +1,7 @@
 """Runs scripts of `conformance repro` here and now, and looks whether they show what the suite saw.
 
 Usage: python tests/check_scripts.py TARGET [--as OTHER ...] [GLOB ...]      in the environment of its framework
+       python tests/check_scripts.py --python PATH TARGET ...               in that interpreter, which may be an old one
 
 Each divergence among the committed runs must be seen again, at the same step first; cases that conform, of which every
 eighth is taken, must show no difference. With globs, all cases that match. With --as, the scripts expect what another
@@ -13,11 +14,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import json
 import os
 import re
+import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from click import BadParameter
@@ -31,18 +35,42 @@ from conformance.questions import find, observed
 from conformance.reproduce import reproduce
 from conformance.runs import Run
 
+OTHER = Path(__file__).with_name("run_scripts.py")
 RUNS = Path(__file__).parent.parent / "reports" / "runs"
 
 
-def differing(script: str) -> int:
-    """The first step in which a script, run in a folder of its own, says that something differs; 0 for none."""
+def here(script: str) -> str:
+    """What a script prints that is run in this process and in a folder of its own."""
     said = io.StringIO()
     if "jax" in sys.modules:
         sys.modules["jax"].config.update("jax_enable_x64", False)  # which a script of float64 has switched on
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), contextlib.redirect_stdout(said):
         exec(compile(script, "script", "exec"), {"__name__": "__main__"})
+    return said.getvalue()
+
+
+class There:
+    """Has scripts run by another interpreter."""
+
+    def __init__(self, python: str) -> None:
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen([python, str(OTHER)], stdin=pipe, stdout=pipe, text=True)
+
+    def __call__(self, script: str) -> str:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(script) + "\n")
+        self.process.stdin.flush()
+        said = str(json.loads(self.process.stdout.readline()))
+        if "\nraised " in f"\n{said}":
+            raise RuntimeError(said.rpartition("raised ")[2].strip().splitlines()[-1])
+        return said
+
+
+def differing(said: str) -> int:
+    """The first step in which a script says that something differs; 0 for none."""
     step = 0
-    for line in said.getvalue().splitlines():
+    for line in said.splitlines():
         found = re.match(r"step (\d+)", line)
         step = int(found[1]) if found else step
         if line.endswith("<- differs"):
@@ -50,7 +78,7 @@ def differing(script: str) -> int:
     return 0
 
 
-def check(run: Run, globs: tuple[str, ...], other: Run | None) -> Counter[str]:
+def check(run: Run, globs: tuple[str, ...], other: Run | None, do: Callable[[str], str]) -> Counter[str]:
     """How many scripts of a run show what was seen, and how many there are none of."""
     counted, dialect = Counter[str](), STANDARD.under(run.header.dialect)
     others = dict(other.lines()) if other else {}
@@ -77,7 +105,7 @@ def check(run: Run, globs: tuple[str, ...], other: Run | None) -> Counter[str]:
                 tell(f"{run.header.target.label} {case.id}: the suite saw a difference in step {seen}, and {why}")
             continue
         try:
-            shown = differing(script)
+            shown: int | str = differing(do(script))
         except Exception as error:  # noqa: BLE001 - whatever a script does wrong is told
             shown = repr(error)[:200]
         counted["right" if shown == seen else "WRONG"] += 1
@@ -97,12 +125,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("target")
     parser.add_argument("--as", dest="others", action="append", default=[])
+    parser.add_argument("--python")
     parser.add_argument("globs", nargs="*")
     given = parser.parse_args()
+    do = There(given.python) if given.python else here
     total = Counter[str]()
     for other in [run for name in given.others for run in find(name, RUNS)] or [None]:
         for run in find(given.target, RUNS):
-            counted = check(run, tuple(given.globs), other)
+            counted = check(run, tuple(given.globs), other, do)
             tell(f"{run.header.target.label}{f' as {other.header.target.label}' if other else ''} {dict(counted)}")
             total += counted
     os._exit(int(bool(total["WRONG"]) or not total["right"]))  # some frameworks do not end of themselves
