@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 from rich.console import Console
 from rich.markup import escape
@@ -20,9 +22,20 @@ from conformance.rounding import EPS
 __all__ = ["comparison", "print_case", "print_report", "print_steps", "why"]
 
 
+LOG_WIDTH = 140
+
+
+def wide() -> Console:
+    """The terminal as wide as it is; a log, which has no width of its own, wide enough for the names of targets."""
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = LOG_WIDTH
+    return console
+
+
 def print_case(case: Case, dialect: Dialect, console: Console | None = None) -> None:
     """A case: what it says, its data, and the reference's trace."""
-    console = console or Console()
+    console = console or wide()
     text = case.text
     console.print(f"[bold]{escape(case.id)}[/]\n{escape(text.title)}")
     for name in ("question", "answer", "effect"):
@@ -57,7 +70,7 @@ def styled(verdict: str) -> str:
 
 def print_report(report: Report, console: Console | None = None) -> None:
     """A summary of every target, then every case in which something is not simply as it should be."""
-    console = console or Console()
+    console = console or wide()
     verdicts = [verdict for verdict in VERDICTS if any(verdict in column.counts for column in report.columns)]
     table = Table(Column("target", overflow="fold"), "environment", *verdicts, "worst error")
     for column in report.columns:
