@@ -17,6 +17,7 @@ import io
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 import tempfile
@@ -45,7 +46,9 @@ def here(script: str) -> str:
     if "jax" in sys.modules:
         sys.modules["jax"].config.update("jax_enable_x64", False)  # which a script of float64 has switched on
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), contextlib.redirect_stdout(said):
-        exec(compile(script, "script", "exec"), {"__name__": "__main__"})
+        path = Path(folder, "script.py")  # some frameworks read the source of what they compile
+        path.write_text(script)
+        runpy.run_path(str(path), run_name="__main__")
     return said.getvalue()
 
 
