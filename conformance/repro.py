@@ -20,10 +20,11 @@ from conformance import wire
 from conformance.case import Case, Drawn
 from conformance.fields import Floats
 from conformance.host import fresh
-from conformance.judge import Compared, Result, bound
+from conformance.judge import Compared, Divergence, Result, bound
 from conformance.places import adapters
 from conformance.plan import instruction, subject
 from conformance.reference import Outcome
+from conformance.rounding import EPS
 from conformance.runs import Target
 from conformance.wire import decode
 
@@ -41,13 +42,15 @@ class NoScript(Exception):
 class Wanted:
     """What a step should show; None is a quantity that should not be there.
 
-    departing: the quantities that do not, with the row of their worst element. bounds: how far honest arithmetic
-    may be off in their elements. dtypes: what the dtype should be of those that have another.
+    departing: the quantities that do not, with the row of their worst element. beyond: how far that is off, less what
+    honest arithmetic may be, as a part of the number. bounds: how far honest arithmetic may be off in their elements.
+    dtypes: what the dtype should be of those that have another.
     """
 
     raises: bool
     quantities: Mapping[str, NDArray[Any] | None]
     departing: Mapping[str, int] = field(default_factory=dict)
+    beyond: Mapping[str, float] = field(default_factory=dict)
     bounds: Mapping[str, Floats] = field(default_factory=dict)
     dtypes: Mapping[str, str] = field(default_factory=dict)
 
@@ -58,8 +61,17 @@ class Wanted:
             self,
             quantities={**self.quantities, **{item.name: None for item, _ in apart if item.expected is None}},
             departing={item.name: (divergence.index or (0,))[0] for item, divergence in apart},
+            beyond={item.name: beyond(divergence) for item, divergence in apart},
             dtypes={item.name: item.promised for item, _ in apart if item.dtype and item.dtype != item.promised},
         )
+
+
+def beyond(divergence: Divergence) -> float:
+    """By what part of a number an observed one leaves its bound; inf where it is no finite number that departs."""
+    if not divergence.expected or divergence.observed is None:
+        return np.inf
+    off = abs(divergence.observed / divergence.expected - 1) * (1 - 1 / divergence.error)
+    return float(np.nan_to_num(off, nan=np.inf))
 
 
 def wanted(outcomes: Sequence[Outcome]) -> list[Wanted]:
@@ -222,6 +234,7 @@ def shortest(number: Any) -> str:
 
 def numbered(case: Case, steps: Sequence[Mapping[str, Any]], shows: Sequence[Wanted]) -> Iterator[dict[str, Any]]:
     """The steps as a template gets them, each with what it should show: what changes, or was seen to, or departs."""
+    relative = allowed(shows)
     before: Mapping[str, NDArray[Any] | None] = {}
     sent_before: Mapping[str, Any] = {}
     types: Mapping[str, str] = {}
@@ -246,7 +259,8 @@ def numbered(case: Case, steps: Sequence[Mapping[str, Any]], shows: Sequence[Wan
             "raises": raises,
             "wants_error": want.raises,
             "expected": fresh,
-            "bounds": allowances(want, fresh),
+            "relative": f"{relative:.0e}".replace("e-0", "e-"),
+            "bounds": allowances(want, fresh, relative),
             "dtypes": {name: dtype for name, dtype in want.dtypes.items() if types.get(name) != dtype},
             "extra": "None" in fresh.values(),
             "assigned": assigned,
@@ -254,20 +268,28 @@ def numbered(case: Case, steps: Sequence[Mapping[str, Any]], shows: Sequence[Wan
         types = want.dtypes
 
 
-def allowances(want: Wanted, names: Iterable[str]) -> str:
+def allowed(shows: Iterable[Wanted]) -> float:
+    """What a script allows for in any case: less than usual where it could not see the first step that departs."""
+    first = next((want for want in shows if want.departing), None)
+    least = max(first.beyond.values(), default=np.inf) if first else np.inf
+    return RELATIVE if least > RELATIVE else float(10 ** np.floor(np.log10(max(least / 2, EPS))))
+
+
+def allowances(want: Wanted, names: Iterable[str], relative: float) -> str:
     """How far quantities may be off where that is more than what a script allows for: one number, or one for each."""
     found = {
-        name: allowance(want.quantities[name], want.bounds.get(name), want.departing.get(name, 0)) for name in names
+        name: allowance(want.quantities[name], want.bounds.get(name), want.departing.get(name, 0), relative)
+        for name in names
     }
     told = ", ".join(f'"{name}": {allowed}' for name, allowed in found.items() if allowed)
     return told and "{" + told + "}"
 
 
-def allowance(value: NDArray[Any] | None, bounds: Floats | None, row: int) -> str:
+def allowance(value: NDArray[Any] | None, bounds: Floats | None, row: int, relative: float) -> str:
     """The allowance for one quantity; empty where it needs none."""
     if value is None or bounds is None or bounds.shape != value.shape:
         return ""
-    needed = np.nan_to_num(bounds, nan=np.inf) > RELATIVE * np.abs(value)
+    needed = np.nan_to_num(bounds, nan=np.inf) > relative * np.abs(value)
     if not needed.any():
         return ""
     if bounds.max() <= NARROW * bounds.min():

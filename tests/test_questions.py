@@ -179,6 +179,30 @@ def test_what_should_not_be_there_and_other_dtypes_are_told():
     assert re.search(r"\{'moving_mean': 'float32', 'moving_variance': 'float32'.*\}\)", said)
 
 
+V1 = "tensorflow_v1-{}-tensorflow-1.15.5"
+
+
+def test_a_script_ends_before_what_the_target_does_not_have():
+    """With nothing that only later steps would need; what was seen until then is shown."""
+    said = ask("repro", "masks/keeping_everything_is_no_mask", V1.format("contrib"), "--runs", RUNS)
+    assert re.findall(r"^# \d .*", said, re.MULTILINE) == ["# 1 save start", "# 2 train batch", "# 3 restore start"]
+    assert re.findall(r"^(\w+) = np", said, re.MULTILINE) == ["batch"]
+
+
+def test_what_cannot_be_built_has_a_script():
+    """It raises before its first step."""
+    said = ask("repro", "restore/layer_without_scale_and_center", V1.format("saver_trainable"), "--runs", RUNS)
+    assert "Saver(tf.trainable_variables())" in said
+    assert "# 4 predict batch" in said
+
+
+def test_a_script_sees_the_smallest_divergence():
+    """It allows for less where that is smaller than what a script allows for."""
+    case = "questions/trainable_false/ten_predictions_of_a_frozen_layer"
+    for mode, allowed in ("contrib", "1e-6"), ("update_ops", "1e-4"):
+        assert f"wanted.ravel(), {allowed}," in ask("repro", case, V1.format(mode), "--runs", RUNS)
+
+
 def test_an_issue_has_what_is_expected_what_is_seen_and_the_versions():
     """A bug report that can be pasted."""
     said = ask("repro", "restore/refused_checkpoint_changes_nothing", "torch_nn[module]", "--issue", "--runs", RUNS)
