@@ -24,7 +24,6 @@ from conformance.judge import Compared, Divergence, Result, bound
 from conformance.places import adapters
 from conformance.plan import instruction, subject
 from conformance.reference import Outcome
-from conformance.rounding import EPS
 from conformance.runs import Target
 from conformance.wire import decode
 
@@ -272,7 +271,7 @@ def allowed(shows: Iterable[Wanted]) -> float:
     """What a script allows for in any case: less than usual where it could not see the first step that departs."""
     first = next((want for want in shows if want.departing), None)
     least = max(first.beyond.values(), default=np.inf) if first else np.inf
-    return RELATIVE if least > RELATIVE else float(10 ** np.floor(np.log10(max(least / 2, EPS))))
+    return RELATIVE if least > RELATIVE else float(10 ** np.floor(np.log10(least / 2)))
 
 
 def allowances(want: Wanted, names: Iterable[str], relative: float) -> str:
@@ -292,15 +291,20 @@ def allowance(value: NDArray[Any] | None, bounds: Floats | None, row: int, relat
     needed = np.nan_to_num(bounds, nan=np.inf) > relative * np.abs(value)
     if not needed.any():
         return ""
-    if bounds.max() <= NARROW * bounds.min():
+    if relative == RELATIVE and bounds.max() <= NARROW * bounds.min():
         return short(bounds.max())
     kept = cut(np.where(needed, bounds, 0), row)
-    return "" if kept is None else listed(kept, short)
+    return "" if kept is None else listed(kept, short if relative == RELATIVE else long)
 
 
 def short(number: float) -> str:
     """A bound in two digits, rounded up."""
-    return "0" if number == 0 else f"{1.05 * number:.1e}" if np.isfinite(number) else "float('inf')"
+    return long(number) if number == 0 or not np.isfinite(number) else f"{1.05 * number:.1e}"
+
+
+def long(number: float) -> str:
+    """A bound in as many digits as it takes to see what is just outside."""
+    return "0" if number == 0 else f"{number:.6e}" if np.isfinite(number) else "float('inf')"
 
 
 def same(one: NDArray[Any] | None, other: NDArray[Any] | None) -> bool:
