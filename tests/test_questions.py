@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 import numpy as np
@@ -146,6 +147,15 @@ def test_a_port_without_scale_has_no_gamma():
     assert ("scale=False" in said, "gamma" in said) == (True, False)
     said = ask("port", "flax_linen[jit]", "torch_nn[module]", "--no-scale", "--runs", RUNS, status=2)
     assert "affine=False leaves out beta as well" in said
+
+
+@pytest.mark.parametrize("mode", ["functional", "sequential", "layer", "eager", "v2_class"])
+def test_a_script_for_an_old_framework_is_old_python(mode):
+    """TensorFlow 1 runs on Python 3.5, too."""
+    target = f"keras_v2-{mode}-tf.keras-2.2.4-tf-tensorflow-1.15.5"
+    said = ask("repro", "restore/into_a_frozen_layer", target, "--runs", RUNS)
+    ast.parse(said, feature_version=(3, 5))
+    assert ("set_weights" if mode in ("layer", "eager") else "load_weights") in said
 
 
 def test_a_script_is_python_and_needs_nothing_of_ours():
