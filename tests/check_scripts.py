@@ -1,8 +1,9 @@
 """Runs scripts of `conformance repro` here and now, and looks whether they show what the suite saw.
 
 Usage: python tests/check_scripts.py TARGET [--as OTHER ...] [GLOB ...]      in the environment of its framework
-       python tests/check_scripts.py --python PATH TARGET ...               in that interpreter, which may be an old one,
-                                                                            each in a process of its own: graphs want that
+       python tests/check_scripts.py --python PATH TARGET ...               in that interpreter, which may be an old one
+
+With --python, each script has a process of its own, which those want that build a graph.
 
 Each divergence among the committed runs must be seen again, at the same step first, and what could not be built must
 raise the same type of error; cases that conform, of which every eighth is taken, must show no difference. With globs,
